@@ -1,0 +1,133 @@
+"""Changing a tensor in place, and what that means for the graph.
+
+Memory may be seen through several tensors: views share it with their base. Writing through any of them
+
+  - raises the version that they share, so that a backward which saved the old values fails instead of giving a wrong
+    gradient;
+  - gives the tensor that was written, or the base of the view that was written, a new node; and
+  - leaves every other view with a node that no longer holds. Such a view gets its new one when it is next used
+    (`refresh`), by replaying on the base the steps that made it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.node import Node
+from gpudl.autograd.primitive import check_devices
+from gpudl.autograd.tensor import Leaf, Tensor, node_of, wrap
+from gpudl.backend.arrays import xp_of
+from gpudl.backend.dtypes import category
+from gpudl.backend.errors import ShapeError
+
+
+def assign(target: Tensor, value: Tensor, name: str) -> Tensor:
+    """Write `value`, with its history, over `target`; every in-place operation ends here.
+
+    Args:
+        target: any shape; changed, and given the history of the value.
+        value: a shape that broadcasts to the target's.
+        name: the operation, for messages.
+    Returns: target.
+    Raises: RuntimeError for a leaf that requires grad (outside no_grad), and for a dtype that the target cannot
+        hold; ShapeError if the value does not broadcast; DeviceError across devices.
+    """
+    require_writable(target, name)
+    check_devices(name, (target, value))
+    if category(value.array.dtype) > category(target.array.dtype):
+        raise RuntimeError(f"{name}: the result is {value.dtype} and cannot be written into a {target.dtype} tensor")
+    if value.shape != target.shape or value.dtype != target.dtype:
+        try:
+            value = value.to(target.dtype).expand(target.shape)
+        except ShapeError as error:
+            raise ShapeError(f"{name}: a {value.shape} result cannot be written into {target.shape}") from error
+    node = node_of(value)
+    target.array[...] = value.array
+    rebind(target, node)
+    return target
+
+
+def require_writable(target: Tensor, name: str) -> None:
+    """Raise RuntimeError where PyTorch does: for a leaf that requires grad, a view of one, an inference tensor, and
+    memory that several elements share (an expanded tensor)."""
+    if target._version is None and not mode.inference:
+        raise RuntimeError(f"{name}: an inference tensor cannot be changed outside inference_mode; clone() it first")
+    if mode.enabled:
+        owner = target if target._base is None else target._base
+        if isinstance(owner._node, Leaf):
+            what = "a leaf tensor" if owner is target else "a view of a leaf tensor"
+            raise RuntimeError(f"{name}: {what} that requires grad cannot be changed in place; do it under no_grad()")
+    array = target.array
+    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape)):
+        raise RuntimeError(f"{name}: several elements of an expanded tensor share one memory place; clone() it first")
+
+
+def rebind(target: Tensor, node: Node | None) -> None:
+    """Note that the memory of `target` was written with what `node` made."""
+    if target._version is not None:
+        target._version[0] += 1
+    if not mode.enabled:
+        return
+    base = target._base
+    if base is None:
+        target._node = node
+    elif node is not None or base._node is not None:
+        base._node = Overwrite(base._node, node, target._steps)
+        target._node = node
+        target._seen = target._version[0] if target._version is not None else 0
+
+
+def refresh(view: Tensor) -> None:
+    """Give a view the node that it has after its base was changed."""
+    base = view._base
+    assert base is not None and view._version is not None
+    view._seen = view._version[0]
+    if base._node is None:
+        view._node = None
+        return
+    before = mode.enabled
+    mode.enabled = True  # the view has a history whether or not what is computed just now gets one
+    try:
+        view._node = replay(wrap(base.array, base._node, base._version), view._steps)._node
+    finally:
+        mode.enabled = before
+
+
+def replay(tensor: Tensor, steps: tuple[tuple[Any, tuple[Any, ...]], ...]) -> Tensor:
+    """The view that these steps make of a tensor."""
+    for primitive, arguments in steps:
+        tensor = primitive.apply(tensor, *arguments)
+    return tensor
+
+
+class Overwrite(Node):
+    """A base after one of its views was written: the old base outside the view, the written value inside.
+
+    Attributes:
+        steps: how the view is made from the base.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, base: Node | None, value: Node | None, steps: tuple[tuple[Any, tuple[Any, ...]], ...]):
+        self.edges = (base, value)
+        self.hooks = None
+        self.steps = steps
+
+    def run(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
+        outside, inside = self.run_recorded(wrap(gradient, None), retain)
+        return outside.array, inside.array
+
+    def run_recorded(self, gradient: Tensor, retain: bool) -> tuple[Any, ...]:
+        inside = replay(gradient, self.steps).clone()
+        outside = gradient.clone()
+        hole = replay(outside, self.steps)
+        if hole._base is outside:
+            return hole.zero_()._base, inside
+        # In this memory order the steps make a copy. Element numbers go through them as well and tell where the hole is.
+        xp = xp_of(gradient.array)
+        mask = xp.zeros(gradient.array.size, bool)
+        numbers = wrap(xp.arange(gradient.array.size).reshape(gradient.shape), None)
+        mask[replay(numbers, self.steps).array.ravel()] = True
+        return gradient.masked_fill(wrap(mask.reshape(gradient.shape), None), 0), inside

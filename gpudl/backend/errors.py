@@ -1,0 +1,13 @@
+"""The errors that gpudl raises by name."""
+
+
+class DeviceError(RuntimeError):
+    """A device is not available, or tensors on different devices meet in one operation."""
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes that an operation cannot combine. PyTorch raises RuntimeError and NumPy ValueError here: it is both."""
+
+
+class GraphError(RuntimeError):
+    """The autograd graph cannot give a right gradient: freed, changed in place, or not connected."""

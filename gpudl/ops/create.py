@@ -1,0 +1,195 @@
+"""Making tensors: from values, from arrays, filled, counted and random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.backend.device import CPU, Device, require, transfer
+from gpudl.backend.device import device as resolve
+from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
+from gpudl.backend.errors import ShapeError
+from gpudl.ops.cast import to
+from gpudl.random import init_stream as sampling_stream
+
+Spec = str | Device | None
+
+
+def _place(spec: Spec) -> Device:
+    return CPU if spec is None else resolve(spec)
+
+
+def _put(array: np.ndarray[Any, Any], spec: Spec, requires_grad: bool) -> Tensor:
+    place = _place(spec)
+    tensor = wrap(array if place is CPU else transfer(array, place), None)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def lengths_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """The lengths in zeros(2, 3) or zeros((2, 3)).
+
+    Raises: ShapeError for a negative length; TypeError for what is no int.
+    """
+    if len(shape) == 1 and isinstance(shape[0], Sequence):
+        shape = tuple(shape[0])
+    lengths = tuple(length.__index__() for length in shape)
+    if any(length < 0 for length in lengths):
+        raise ShapeError(f"a shape has no negative lengths, got {lengths}")
+    return lengths
+
+
+def _filled(shape: tuple[int, ...], value: Any, dtype: Any, spec: Spec, requires_grad: bool) -> Tensor:
+    place = _place(spec)
+    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
+    tensor = wrap(require(place).full(shape, value, kind, place), None)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of the data.
+
+    Args:
+        data: numbers, nested sequences of equal lengths, a NumPy array, or a Tensor.
+        dtype: default: float32 (the default dtype) for Python floats, int64 for ints, bool for bools; the array's own.
+        device: default: cpu; a Tensor's own.
+        requires_grad: mark it as wanting a gradient.
+    Raises: ShapeError if nested sequences differ in length; TypeError for what is no number; DeviceError.
+    """
+    if isinstance(data, Tensor):
+        copied = wrap(data.array.copy(), None)
+        moved = to(copied, dtype=dtype, device=device)
+        return moved.requires_grad_() if requires_grad else moved
+    return _put(_host_array(data, dtype, copy=True), device, requires_grad)
+
+
+def as_tensor(data: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
+    """As tensor, but sharing memory where it can: a Tensor or NumPy array of that dtype and device is not copied."""
+    if isinstance(data, Tensor):
+        return to(data, dtype=dtype, device=device)
+    return _put(_host_array(data, dtype, copy=False), device, False)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A CPU tensor over the memory of a NumPy array: each sees the other's changes.
+
+    Raises: TypeError for anything but an ndarray with one of gpudl's dtypes; ValueError for negative strides.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
+    dtype_of(array.dtype)
+    if any(stride < 0 for stride in array.strides):
+        raise ValueError("from_numpy: an array with negative strides cannot be shared; pass array.copy()")
+    return wrap(array.view(np.ndarray), None)
+
+
+def _host_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
+    wanted: DType | None = None if dtype is None else dtype_of(dtype)
+    if isinstance(data, (list, tuple)) and any(isinstance(each, Tensor) for each in data):
+        data = [each.detach().tolist() if isinstance(each, Tensor) else each for each in data]
+    try:
+        array = np.array(data) if copy else np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: the nested sequences differ in length: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"tensor: cannot make a tensor of {type(data).__name__} with elements of {array.dtype}")
+    if wanted is None:
+        if isinstance(data, (np.ndarray, np.generic)):
+            wanted = dtype_of(array.dtype)
+        elif array.dtype.kind == "f" or not array.size:
+            wanted = get_default_dtype()
+        else:
+            wanted = np.dtype(np.bool_) if array.dtype.kind == "b" else int64
+    return array.astype(wanted, copy=False)
+
+
+def zeros(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros, float32 by default. `shape` is lengths, or one sequence of them."""
+    return _filled(lengths_of(shape), 0, dtype, device, requires_grad)
+
+
+def ones(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones, float32 by default. `shape` is lengths, or one sequence of them."""
+    return _filled(lengths_of(shape), 1, dtype, device, requires_grad)
+
+
+def full(
+    shape: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of one value; the dtype by default that of the value."""
+    kind = number_dtype(fill_value) if dtype is None else dtype
+    return _filled(lengths_of((shape,)), fill_value, kind, device, requires_grad)
+
+
+def _like(input: Tensor, value: Any, dtype: Any, device: Spec, requires_grad: bool) -> Tensor:
+    kind = input.dtype if dtype is None else dtype
+    return _filled(input.shape, value, kind, input.device if device is None else device, requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the input's shape, and its dtype and device unless given."""
+    return _like(input, 0, dtype, device, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the input's shape, and its dtype and device unless given."""
+    return _like(input, 1, dtype, device, requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
+) -> Tensor:
+    """One value in the input's shape, and its dtype and device unless given."""
+    return _like(input, fill_value, dtype, device, requires_grad)
+
+
+def new_full(
+    input: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None
+) -> Tensor:
+    """One value in a shape of its own, with the input's dtype and device unless given."""
+    kind = input.dtype if dtype is None else dtype
+    return _filled(lengths_of((size,)), fill_value, kind, input.device if device is None else device, False)
+
+
+def arange(
+    start: int | float,
+    end: int | float | None = None,
+    step: int | float = 1,
+    *,
+    dtype: Any = None,
+    device: Spec = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, ... up to but without end; arange(end) starts at 0. 1-d.
+
+    Args:
+        dtype: default int64 if all three are ints, else the default floating dtype.
+    Raises: ValueError if step is 0 or leads away from end.
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
+    whole = all(isinstance(each, int) for each in (start, end, step))
+    kind = (int64 if whole else get_default_dtype()) if dtype is None else dtype_of(dtype)
+    return _put(np.arange(start, end, step).astype(kind), device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere; (n, m), m = n by default; float32 by default."""
+    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
+    return _put(np.eye(n, m, dtype=kind), device, requires_grad)
+
+
+def rand(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """Uniform random numbers in [0, 1), float32 by default: the same after one manual_seed on every device."""
+    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
+    return _put(sampling_stream().uniform(lengths_of(shape), dtype=kind), device, requires_grad)
+
+
+def randn(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """Normal random numbers of mean 0 and standard deviation 1; as rand."""
+    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
+    return _put(sampling_stream().normal(lengths_of(shape), dtype=kind), device, requires_grad)

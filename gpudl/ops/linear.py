@@ -1,0 +1,53 @@
+"""Linear: y = x w^T + b, the product and the bias in one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array
+from gpudl.backend.errors import ShapeError
+
+
+class Linear(Primitive):
+    __slots__ = ("features",)
+    features: tuple[int, int]
+
+    def forward(ctx, x: Array, w: Array, b: Array | None) -> Array:
+        ctx.save(x if ctx.edges[1] else None, w if ctx.edges[0] else None)
+        ctx.features = w.shape
+        y = x @ w.T
+        if b is not None:
+            y += b
+        return y
+
+    def backward(ctx, dy: Array) -> tuple[Any, ...]:
+        x, w = ctx.saved
+        for_x, for_w, for_b = ctx.edges
+        dx = dy @ w if for_x else None
+        rows = dy if dy.ndim == 2 else dy.reshape((-1, ctx.features[0]))
+        dw = rows.T @ (x if x.ndim == 2 else x.reshape((-1, ctx.features[1]))) if for_w else None
+        return dx, dw, rows.sum(axis=0) if for_b else None
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input @ weight^T + bias.
+
+    Args:
+        input: (..., in_features).
+        weight: (out_features, in_features).
+        bias: (out_features,), or None.
+    Returns: (..., out_features).
+    Raises: ShapeError if the features differ; RuntimeError if the dtypes differ; DeviceError if the devices differ.
+    Gradient: dy @ weight; dy^T @ input and the sum of dy, both over all rows.
+    """
+    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        expected = f"(*, {weight.shape[1]})" if weight.ndim == 2 else "a weight of (out_features, in_features)"
+        raise ShapeError(f"linear: expected {expected}, got input {input.shape} with weight {weight.shape}")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
+    for name, other in (("weight", weight), ("bias", bias)):
+        if other is not None and other.dtype != input.dtype:
+            raise RuntimeError(f"linear: the input is {input.dtype} and the {name} {other.dtype}; cast one with to()")
+    return Linear.apply(input, weight, bias)  # type: ignore[no-any-return]

@@ -1,0 +1,164 @@
+"""What stands before the math: type promotion of operands, dim arguments, and undoing broadcasts in a backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import DType, category, get_default_dtype, number_dtype, promote_ranked
+from gpudl.backend.errors import ShapeError
+
+Number = bool | int | float
+Dim = int | Sequence[int] | None
+_NUMBERS = (bool, int, float)
+
+
+class Binary(Primitive):
+    """Base of elementwise operations on two operands, Tensors of one dtype or a Tensor and a Python number.
+
+    Attributes:
+        shapes: the operands' shapes, or None when no gradient needs summing over broadcast dimensions.
+    """
+
+    __slots__ = ("shapes",)
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None
+
+    def note_shapes(ctx, x: Any, y: Any) -> None:  # noqa: N805
+        """Remember in forward what `fit` needs in backward."""
+        try:
+            x_shape, y_shape = x.shape, y.shape
+        except AttributeError:  # a number broadcasts and wants no gradient
+            ctx.shapes = None
+        else:
+            ctx.shapes = None if x_shape == y_shape else (x_shape, y_shape)
+
+    def fit(ctx, dx: Any, dy: Any) -> tuple[Any, Any]:  # noqa: N805
+        """The gradients summed to the shapes of the operands."""
+        if ctx.shapes is None:
+            return dx, dy
+        x_shape, y_shape = ctx.shapes
+        return (
+            None if dx is None else sum_to_shape(dx, x_shape),
+            None if dy is None else sum_to_shape(dy, y_shape),
+        )
+
+
+def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Undo a broadcast: sum over the dimensions that it added or stretched."""
+    have = gradient.shape
+    if have == shape:
+        return gradient
+    lead = len(have) - len(shape)
+    axes = (*range(lead), *(i for i, length in enumerate(shape, lead) if length == 1 and have[i] != 1))
+    return gradient.sum(axis=axes).reshape(shape)
+
+
+def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:
+    """Apply a two-operand primitive after PyTorch's type promotion."""
+    if isinstance(x, Tensor) and isinstance(y, Tensor) and x.array.dtype is y.array.dtype:
+        return cls.apply_pair(x, y)
+    x, y = promoted(cls.name(), x, y)
+    return cls.apply(x, y)  # type: ignore[no-any-return]
+
+
+def promoted(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Any, Any]:
+    """Operands of one dtype: Tensors cast where they must be, Python numbers left bare beside a Tensor.
+
+    Args:
+        name: the operation, for messages.
+        x, y: Tensors, Python or NumPy numbers; at least one Tensor.
+        floating: turn integers and bools into the default floating dtype.
+    Raises: TypeError for anything else.
+    """
+    x, y = operand(name, x), operand(name, y)
+    dtype = result_type(x, y)
+    if floating and category(dtype) < 2:
+        dtype = get_default_dtype()
+    return _cast(x, dtype), _cast(y, dtype)
+
+
+def operand(name: str, value: Any) -> Any:
+    """A Tensor or a Python number as it is; a NumPy scalar as a Python number; a NumPy array as a Tensor."""
+    if isinstance(value, (Tensor, *_NUMBERS)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return wrap(value, None)
+    raise TypeError(f"{name}: expected a Tensor or a number, got {type(value).__name__}")
+
+
+def result_type(*operands: Any) -> DType:
+    """The dtype of an operation on these Tensors, dtypes and Python numbers, by PyTorch's rules."""
+    ranks: tuple[list[DType], list[DType], list[DType]] = ([], [], [])
+    for value in operands:
+        if isinstance(value, Tensor):
+            ranks[0 if value.array.ndim else 1].append(value.array.dtype)
+        elif isinstance(value, _NUMBERS):
+            ranks[2].append(number_dtype(value))
+        else:
+            ranks[0].append(value)
+    return promote_ranked(*ranks)
+
+
+def _cast(value: Any, dtype: DType) -> Any:
+    if isinstance(value, Tensor):
+        return value if value.array.dtype == dtype else value.to(dtype)
+    if dtype.kind in "iu" and not _fits(value, dtype):
+        return int(np.array(value).astype(dtype))  # wraps around, as in C and PyTorch
+    return value
+
+
+def _fits(number: Any, dtype: DType) -> bool:
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= number <= limits.max)
+
+
+def one_dim(name: str, dim: int, ndim: int) -> int:
+    """`dim` counted from the front.
+
+    Raises: IndexError if it is out of range; a 0-d tensor has dims -1 and 0, as in PyTorch.
+    """
+    span = max(ndim, 1)
+    if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
+        raise TypeError(f"{name}: dim must be an int, got {type(dim).__name__}")
+    if not -span <= dim < span:
+        raise IndexError(f"{name}: dim {dim} is out of range for a {ndim}-d tensor; use {-span} to {span - 1}")
+    return int(dim) % span
+
+
+def dims_of(name: str, dim: Dim, ndim: int) -> tuple[int, ...]:
+    """The dimensions that a reduction runs over, counted from the front; all of them for None and for ().
+
+    Raises: IndexError if one is out of range, ShapeError if one stands twice.
+    """
+    if dim is None:
+        return tuple(range(ndim))
+    if isinstance(dim, (int, np.integer)):
+        found: tuple[int, ...] = (one_dim(name, int(dim), ndim),)
+    else:
+        found = tuple(one_dim(name, each, ndim) for each in dim) or tuple(range(ndim))
+    if len(set(found)) != len(found):
+        raise ShapeError(f"{name}: dim {dim} names a dimension twice")
+    return found if ndim else ()
+
+
+def aliased(name: str, dim: Any, axis: Any) -> Any:
+    """`dim`, or NumPy's `axis` given instead."""
+    if axis is None:
+        return dim
+    if dim is not None:
+        raise TypeError(f"{name}: give dim or its alias axis, not both")
+    return axis
+
+
+def counting(like: Array, count: int) -> Array:
+    """0, 1, ... count - 1 where `like` is: an array, or a Tensor beside a Tensor."""
+    if isinstance(like, Tensor):
+        return wrap(xp_of(like.array).arange(count), None)
+    return xp_of(like).arange(count)

@@ -1,0 +1,277 @@
+"""Reductions: sum, mean, max, min and their kin, over all elements or some dimensions.
+
+`axis` and `keepdims`, NumPy's names, are accepted for `dim` and `keepdim`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import DType, dtype_of, float32, int64
+from gpudl.backend.errors import ShapeError
+from gpudl.ops.arithmetic import maximum, minimum
+from gpudl.ops.operands import Dim, aliased, counting, dims_of, one_dim
+
+
+class Reduction(Primitive):
+    """Base of reductions.
+
+    Attributes:
+        shape: the input's.
+        dims: the dimensions that were reduced.
+    """
+
+    __slots__ = ("dims", "shape")
+    shape: tuple[int, ...]
+    dims: tuple[int, ...]
+
+    def spread(ctx, y: Array) -> Array:
+        """A result, or its gradient, with the reduced dimensions put back at length 1."""
+        return y.reshape(tuple(1 if i in ctx.dims else length for i, length in enumerate(ctx.shape)))
+
+
+class Sum(Reduction):
+    __slots__ = ()
+
+    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
+        ctx.shape, ctx.dims = x.shape, dims
+        return _sum(x, dims, keepdim)
+
+    def backward(ctx, dy: Array) -> Array:
+        return xp_of(dy).broadcast_to(ctx.spread(dy), ctx.shape)
+
+
+class Mean(Reduction):
+    __slots__ = ()
+
+    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
+        ctx.shape, ctx.dims = x.shape, dims
+        return _sum(x, dims, keepdim) / x.dtype.type(ctx.count())
+
+    def backward(ctx, dy: Array) -> Array:
+        return xp_of(dy).broadcast_to(ctx.spread(dy / ctx.count()), ctx.shape)
+
+    def count(ctx) -> int:
+        """How many elements went into one result."""
+        count = 1
+        for dim in ctx.dims:
+            count *= ctx.shape[dim]
+        return count
+
+
+class Extreme(Reduction):
+    """amax or amin: equal elements share the gradient."""
+
+    __slots__ = ()
+
+    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool, largest: bool) -> Array:
+        ctx.shape, ctx.dims = x.shape, dims
+        y = (x.max if largest else x.min)(axis=dims, keepdims=keepdim)
+        ctx.save(x, y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        x, y = ctx.saved
+        hit = (x == ctx.spread(y)).astype(dy.dtype)
+        return hit * (ctx.spread(dy) / hit.sum(axis=ctx.dims, keepdims=True))
+
+
+class ExtremeAlong(Primitive):
+    """The extreme values along one dimension, and where they are; the first counts among equals."""
+
+    __slots__ = ("dim", "length", "scalar")
+    dim: int
+    length: int
+    scalar: bool
+
+    def forward(ctx, x: Array, dim: int, keepdim: bool, largest: bool) -> tuple[Array, Array]:
+        xp = xp_of(x)
+        ctx.scalar = x.ndim == 0
+        line = x.reshape(1) if ctx.scalar else x
+        ctx.dim, ctx.length = dim, line.shape[dim]
+        indices = xp.expand_dims((line.argmax if largest else line.argmin)(axis=dim), dim)
+        values = xp.take_along_axis(line, indices, dim)
+        ctx.save(indices)
+        if keepdim and not ctx.scalar:
+            return values, indices
+        return values.squeeze(dim), indices.squeeze(dim)
+
+    def backward(ctx, dy: Array, _: Array) -> Array:
+        (indices,) = ctx.saved
+        xp = xp_of(indices)
+        positions = counting(indices, ctx.length).reshape((ctx.length, *(1,) * (indices.ndim - 1 - ctx.dim)))
+        at = dy.reshape(indices.shape)
+        dx = xp.where(positions == indices, at, xp.zeros_like(at))
+        return dx.reshape(()) if ctx.scalar else dx
+
+
+class Counting(Primitive):
+    """function(x, axis, keepdims): reductions with no gradient."""
+
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, function: str, dims: Any, keepdim: bool) -> Array:
+        return getattr(xp_of(x), function)(x, axis=dims, keepdims=keepdim)
+
+
+def _sum(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
+    # Half floats are summed in float32: in their own precision a sum of 1s ends at 2048.
+    wide = float32 if x.dtype.itemsize == 2 and x.dtype.kind == "f" else None
+    y = x.sum(axis=dims, dtype=wide, keepdims=keepdim)
+    return y if wide is None else y.astype(x.dtype)
+
+
+def sum(
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """The sum of the elements; 0 for none. float16 accumulates in float32; bools and integers give int64.
+
+    Args:
+        dim: the dimension or dimensions to sum over, default all.
+        keepdim: keep them at length 1.
+        dtype: cast to this dtype first.
+    Raises: IndexError if a dim is out of range.
+    Gradient: dy for every element.
+    """
+    x = _cast_first(input, dtype, int64)
+    return Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
+
+
+def mean(
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """The mean of the elements; nan for none.
+
+    Args: as in sum.
+    Raises: RuntimeError unless the input (or `dtype`) is floating point.
+    Gradient: dy / count for every element.
+    """
+    x = _cast_first(input, dtype, None)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"mean: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
+    return Mean.apply(x, dims_of("mean", aliased("mean", dim, axis), x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
+
+
+def _extreme(name: str, input: Tensor, dim: Dim, keepdim: bool, largest: bool) -> Tensor:
+    dims = dims_of(name, dim, input.ndim)
+    for each in dims:
+        if input.shape[each] == 0:
+            raise ShapeError(f"{name}: dimension {each} of shape {input.shape} is empty, it has no extreme value")
+    return Extreme.apply(input, dims, keepdim, largest)  # type: ignore[no-any-return]
+
+
+def amax(
+    input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """The largest element; equal ones share the gradient evenly. nan if there is one.
+
+    Args:
+        dim: the dimension or dimensions to reduce, default all.
+        keepdim: keep them at length 1.
+    Raises: ShapeError if nothing is there to compare; IndexError if a dim is out of range.
+    """
+    return _extreme("amax", input, dim if axis is None else axis, keepdim or keepdims, True)
+
+
+def amin(
+    input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """The smallest element; equal ones share the gradient evenly. Arguments and errors as in amax."""
+    return _extreme("amin", input, dim if axis is None else axis, keepdim or keepdims, False)
+
+
+class ValuesAndIndices(NamedTuple):
+    """What max and min along a dimension return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _along(name: str, input: Tensor, dim: int, keepdim: bool, largest: bool) -> ValuesAndIndices:
+    place = one_dim(name, dim, input.ndim)
+    if input.ndim and input.shape[place] == 0:
+        raise IndexError(f"{name}: dimension {place} of shape {input.shape} is empty, it has no extreme value")
+    return ValuesAndIndices(*ExtremeAlong.apply(input, place, keepdim, largest))
+
+
+def max(
+    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Any:
+    """The largest element of all; or along `dim` (values, indices); or, given a Tensor, the elementwise maximum.
+
+    Returns: a 0-d Tensor, a named tuple of Tensors (the index of the first among equals, int64), or a Tensor.
+    Gradient: to the element chosen by the index; among all elements shared evenly by equals.
+    Raises: as amax.
+    """
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
+    dim = aliased("max", dim, axis)
+    if dim is None:
+        return _extreme("max", input, None, False, True)
+    return _along("max", input, dim, keepdim or keepdims, True)
+
+
+def min(
+    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Any:
+    """The smallest element of all; or along `dim` (values, indices); or the elementwise minimum. As max."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
+    dim = aliased("min", dim, axis)
+    if dim is None:
+        return _extreme("min", input, None, False, False)
+    return _along("min", input, dim, keepdim or keepdims, False)
+
+
+def _position(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    place = None if dim is None else one_dim(name, dim, input.ndim)
+    if 0 in (input.shape if place is None or not input.ndim else (input.shape[place],)):
+        raise IndexError(f"{name}: shape {input.shape} has nothing to compare")
+    if place is not None and not input.ndim:
+        place = None
+    return Counting.apply(input, name, place, keepdim)  # type: ignore[no-any-return]
+
+
+def argmax(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Tensor:
+    """The index of the largest element, int64; of the flattened tensor if no dim is given; the first among equals.
+
+    Raises: IndexError if the dim is out of range or has nothing to compare.
+    """
+    return _position("argmax", input, aliased("argmax", dim, axis), keepdim or keepdims)
+
+
+def argmin(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+) -> Tensor:
+    """The index of the smallest element; as argmax."""
+    return _position("argmin", input, aliased("argmin", dim, axis), keepdim or keepdims)
+
+
+def all(
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """True if every element is nonzero; bool. True for none."""
+    dims = dims_of("all", aliased("all", dim, axis), input.ndim)
+    return Counting.apply(input, "all", dims, keepdim or keepdims)  # type: ignore[no-any-return]
+
+
+def any(
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """True if some element is nonzero; bool. False for none."""
+    dims = dims_of("any", aliased("any", dim, axis), input.ndim)
+    return Counting.apply(input, "any", dims, keepdim or keepdims)  # type: ignore[no-any-return]
+
+
+def _cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
+    if dtype is not None:
+        return input.to(dtype_of(dtype))
+    if for_integers is not None and input.dtype.kind != "f" and input.dtype != for_integers:
+        return input.to(for_integers)
+    return input

@@ -1,0 +1,48 @@
+"""ReLU: y = max(x, 0). Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines"."""
+
+from __future__ import annotations
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.kernel import kernel
+
+
+@kernel
+def relu_forward(x: Array) -> Array:
+    """y[i] = max(x[i], 0); nan stays nan. x: any shape."""
+    return xp_of(x).maximum(x, x.dtype.type(0))
+
+
+@kernel
+def relu_backward(dy: Array, y: Array) -> Array:
+    """dx[i] = dy[i] if y[i] > 0 else 0. dy, y: one shape."""
+    return xp_of(dy).where(y > 0, dy, dy.dtype.type(0))  # a product with the mask would turn inf into nan
+
+
+class Relu(Primitive):
+    __slots__ = ()
+
+    def forward(ctx, x: Array) -> Array:
+        y = relu_forward(x)
+        ctx.save(y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        (y,) = ctx.saved
+        return relu_backward(dy, y)
+
+
+def relu(input: Tensor) -> Tensor:
+    """The rectified linear unit, max(input, 0), elementwise.
+
+    Args:
+        input: any shape, any dtype but bool.
+    Returns: the input's shape and dtype; nan stays nan.
+    Raises: RuntimeError for a bool tensor.
+    Gradient: dy where the result is positive, else 0 (at 0 too).
+    Source: Nair & Hinton 2010.
+    """
+    if input.dtype == bool:
+        raise RuntimeError("relu: bool tensors have no rectified form; cast the input to a number first")
+    return Relu.apply(input)  # type: ignore[no-any-return]

@@ -1,0 +1,108 @@
+"""Softmax and its logarithm along one dimension: y = exp(x) / sum(exp(x)). Bridle 1990.
+
+The largest element is subtracted first, which changes nothing but keeps exp from overflowing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import dtype_of
+from gpudl.backend.kernel import kernel
+from gpudl.ops.operands import one_dim
+
+
+@kernel
+def softmax_forward(x: Array, dim: int) -> Array:
+    """y = exp(x - max) / sum(exp(x - max)) along dim. x: floating, any shape."""
+    xp = xp_of(x)
+    y = xp.exp(x - xp.amax(x, axis=dim, keepdims=True))
+    return y / y.sum(axis=dim, keepdims=True)
+
+
+@kernel
+def softmax_backward(dy: Array, y: Array, dim: int) -> Array:
+    """dx = y * (dy - sum(dy * y)) along dim."""
+    return y * (dy - (dy * y).sum(axis=dim, keepdims=True))
+
+
+@kernel
+def log_softmax_forward(x: Array, dim: int) -> Array:
+    """y = x - max - log(sum(exp(x - max))) along dim."""
+    xp = xp_of(x)
+    shifted = x - xp.amax(x, axis=dim, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True))
+
+
+@kernel
+def log_softmax_backward(dy: Array, y: Array, dim: int) -> Array:
+    """dx = dy - exp(y) * sum(dy) along dim."""
+    return dy - xp_of(y).exp(y) * dy.sum(axis=dim, keepdims=True)
+
+
+class Softmax(Primitive):
+    __slots__ = ("dim",)
+    dim: int
+
+    def forward(ctx, x: Array, dim: int) -> Array:
+        ctx.dim = dim
+        y = softmax_forward(x, dim)
+        ctx.save(y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        (y,) = ctx.saved
+        return softmax_backward(dy, y, ctx.dim)
+
+
+class LogSoftmax(Primitive):
+    __slots__ = ("dim",)
+    dim: int
+
+    def forward(ctx, x: Array, dim: int) -> Array:
+        ctx.dim = dim
+        y = log_softmax_forward(x, dim)
+        ctx.save(y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        (y,) = ctx.saved
+        return log_softmax_backward(dy, y, ctx.dim)
+
+
+def softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+    """Positive numbers that sum to 1 along `dim`, in the ratio of exp(input).
+
+    Args:
+        input: floating point (or any, with dtype), at least 1-d along dim.
+        dim: the dimension that sums to 1.
+        dtype: cast the input to this floating dtype first.
+    Returns: the input's shape.
+    Raises: RuntimeError for integers without dtype; IndexError if dim is out of range.
+    Gradient: y * (dy - sum(dy * y)).
+    Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
+    """
+    return _apply(Softmax, "softmax", input, dim, dtype)
+
+
+def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+    """log(softmax(input)), computed without taking the logarithm of a tiny number. Arguments as softmax.
+
+    Gradient: dy - exp(y) * sum(dy).
+    """
+    return _apply(LogSoftmax, "log_softmax", input, dim, dtype)
+
+
+def _apply(cls: type[Primitive], name: str, input: Tensor, dim: int, dtype: Any) -> Tensor:
+    x = input if dtype is None else input.to(dtype_of(dtype))
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{name}: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
+    place = one_dim(name, dim, x.ndim)
+    if not x.ndim:
+        return cls.apply(x.reshape(1), 0).reshape(())  # type: ignore[no-any-return]
+    if x.shape[place] == 0 or 0 in x.shape:
+        return x.clone()
+    return cls.apply(x, place)  # type: ignore[no-any-return]
