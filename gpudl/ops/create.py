@@ -13,7 +13,7 @@ from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.cast import to
-from gpudl.random import init_stream as sampling_stream
+from gpudl.random import sampling_stream
 
 Spec = str | Device | None
 
