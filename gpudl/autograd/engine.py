@@ -23,7 +23,6 @@ from gpudl.autograd.tensor import wrap
 from gpudl.backend.arrays import quiet
 from gpudl.backend.errors import GraphError
 
-
 _NONE = itertools.repeat(None)
 
 
@@ -70,7 +69,7 @@ def walk(
                 waiting[edge] = left
                 if not left:
                     ready.append(edge)
-            gradient = gradients = before = None  # a Leaf may keep an array that nobody else refers to
+            gradient = gradients = before = _NONE  # a Leaf may keep an array that nobody else refers to
     if any(waiting.values()):
         raise GraphError("a backward gave fewer gradients than its operation has differentiable arguments")
     return found

@@ -188,11 +188,10 @@ class Function(Node):
         if not retain:
             self._saved = None if self._saved else ()
         returned = result if isinstance(result, tuple) else (result,)
-        if len(returned) != len(self.edges) and any(value is not None for value in returned[len(self.edges) :]):
-            raise GraphError(f"{self.name()}: backward returned {len(returned)} gradients for {len(self.edges)} arguments")
-        if len(returned) < len(self.edges):
-            raise GraphError(f"{self.name()}: backward returned {len(returned)} gradients for {len(self.edges)} arguments")
-        return tuple(self._checked(index, value) for index, value in enumerate(returned[: len(self.edges)]))
+        count = len(self.edges)
+        if len(returned) < count or any(value is not None for value in returned[count:]):
+            raise GraphError(f"{self.name()}: backward returned {len(returned)} gradients for {count} arguments")
+        return tuple(self._checked(index, value) for index, value in enumerate(returned[:count]))
 
     def _checked(self, index: int, value: Any) -> Tensor | None:
         expected = self._inputs[index]

@@ -125,7 +125,7 @@ class Overwrite(Node):
         hole = replay(outside, self.steps)
         if hole._base is outside:
             return hole.zero_()._base, inside
-        # In this memory order the steps make a copy. Element numbers go through them as well and tell where the hole is.
+        # In this memory order the steps make a copy; element numbers sent through them tell where the hole is.
         xp = xp_of(gradient.array)
         mask = xp.zeros(gradient.array.size, bool)
         numbers = wrap(xp.arange(gradient.array.size).reshape(gradient.shape), None)

@@ -28,7 +28,7 @@ import numpy as np
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.node import Gradients, Node, Pick
 from gpudl.autograd.tensor import Tensor, node_of, wrap
-from gpudl.backend.arrays import Array, is_array, QUIET, quiet_begin, quiet_end
+from gpudl.backend.arrays import QUIET, Array, is_array, quiet_begin, quiet_end
 from gpudl.backend.device import backend_of, device_of
 from gpudl.backend.errors import DeviceError, GraphError, ShapeError
 
@@ -199,10 +199,8 @@ class Primitive(Node):
             for _, version, value in ctx._guards:
                 if version[0] != value:
                     ctx._fail_changed()
-        if type(gradient) is Gradients:
-            result = ctx.backward(*ctx._all_gradients(gradient))
-        else:
-            result = ctx.backward(gradient)
+        several = type(gradient) is Gradients
+        result = ctx.backward(*ctx._all_gradients(gradient)) if several else ctx.backward(gradient)
         if not retain and saved is not _NOTHING:
             ctx.saved = None
             ctx._guards = ()

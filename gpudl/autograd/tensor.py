@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.hooks import RemovableHandle
 from gpudl.autograd.node import Node
 from gpudl.backend.arrays import Array
-from gpudl.backend.device import CPU, Device, backend_of, device_of
+from gpudl.backend.device import Device, backend_of, device_of
 from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import DeviceError, ShapeError
 
@@ -272,30 +273,6 @@ def _measure_unshared() -> int:
 
 
 _UNSHARED = _measure_unshared()
-
-
-class RemovableHandle:
-    """Takes a hook off again.
-
-    Args:
-        hooks: the list it stands in.
-        hook: the function that was added.
-    """
-
-    def __init__(self, hooks: list[Any], hook: Callable[..., Any]):
-        self._hooks, self._hook = hooks, hook
-        hooks.append(hook)
-
-    def remove(self) -> None:
-        """Remove the hook; removing it twice does nothing."""
-        if any(hook is self._hook for hook in self._hooks):
-            self._hooks.remove(self._hook)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
 
 _new = object.__new__

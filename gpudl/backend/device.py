@@ -6,10 +6,11 @@ transfers and error messages know it, and nothing above this folder changes.
 
 from __future__ import annotations
 
+import builtins
 import re
 import sys
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Device:
     """
 
     __slots__ = ("index", "type")
-    _known: dict[tuple[str, int | None], Device] = {}
+    _known: ClassVar[dict[tuple[str, int | None], Device]] = {}
     type: str
     index: int | None
 
@@ -41,7 +42,9 @@ class Device:
         return Device, (self.type, self.index)
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        return (
+            f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -59,7 +62,7 @@ class Backend(ABC):
 
     type: str
     family: str
-    array_type: type
+    array_type: builtins.type[Any]
     namespace: Any
 
     @abstractmethod
@@ -232,7 +235,7 @@ def synchronize(spec: str | Device = "cpu") -> None:
 
 
 def _names() -> str:
-    return ", ".join(sorted(_backends.keys() | _planned.keys()) + ["auto"])
+    return ", ".join([*sorted(_backends.keys() | _planned.keys()), "auto"])
 
 
 def _choose() -> Device:

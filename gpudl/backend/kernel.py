@@ -77,7 +77,7 @@ class Kernel:
         return self._register("cuda", dtypes)
 
     def variants(self, like: Array) -> Iterator[Callable[..., Any]]:
-        """Every body that may run for arrays such as `like`: the reference, and the optimized one where there is one."""
+        """Every body that may run for arrays such as `like`: the reference first, then the optimized one, if any."""
         yield self.reference
         body = self._route(like).get(like.dtype)
         if body is not None:

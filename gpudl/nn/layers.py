@@ -148,7 +148,9 @@ class Sequential(Module):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        named = args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else {str(i): m for i, m in enumerate(args)}
+        named = (
+            args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else {str(i): m for i, m in enumerate(args)}
+        )
         for name, module in named.items():
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential: {name!r} is a {type(module).__name__}, not a Module")

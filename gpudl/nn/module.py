@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from gpudl.autograd.grad_mode import no_grad
-from gpudl.autograd.tensor import RemovableHandle, Tensor
+from gpudl.autograd.hooks import RemovableHandle
+from gpudl.autograd.tensor import Tensor
 from gpudl.nn.parameter import Parameter
 
 M = TypeVar("M", bound="Module")
@@ -101,7 +102,7 @@ class Module:
     def __delattr__(self, name: str) -> None:
         for table in (self._parameters, self._modules, self._buffers):
             if name in table:
-                del table[name]  # type: ignore[attr-defined]
+                del table[name]
                 return
         super().__delattr__(name)
 
@@ -189,7 +190,7 @@ class Module:
             for table in (module._parameters, module._buffers):
                 for key, value in table.items():
                     if value is not None and not (table is module._buffers and key in module._transient):
-                        yield path + key, table, key  # type: ignore[misc]
+                        yield path + key, table, key
             inside = [(f"{path}{key}.", child) for key, child in module._modules.items() if child is not None]
             stack.extend(reversed(inside))
 

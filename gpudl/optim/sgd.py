@@ -1,6 +1,6 @@
 """Stochastic gradient descent with momentum.
 
-    g = dp + weight_decay p;   m = momentum m + (1 - dampening) g;   p = p - lr m        (Nesterov: p - lr (g + momentum m))
+    g = dp + weight_decay p;   m = momentum m + (1 - dampening) g;   p = p - lr m   (Nesterov: p - lr (g + momentum m))
 
 Robbins & Monro 1951; Polyak 1964; Nesterov 1983, in the form of Sutskever et al. 2013.
 """
@@ -18,7 +18,14 @@ from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
 
 @kernel
 def sgd_step_(
-    p: Array, dp: Array, m: Array | None, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
+    p: Array,
+    dp: Array,
+    m: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
 ) -> None:
     """One step, in p and the momentum buffer m (None without momentum). All arrays: p's shape."""
     g = dp + weight_decay * p if weight_decay else dp
