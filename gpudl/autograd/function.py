@@ -89,7 +89,8 @@ class Function(Node):
                 "give retain_graph=True the first time to keep them"
             )
         tensors: list[Tensor | None] = []
-        for tensor, value, index in self._saved:
+        for saved, value, index in self._saved:
+            tensor = saved
             if tensor is not None and tensor._version is not None and tensor._version[0] != value:
                 raise GraphError(
                     f"{self.name()}: a saved tensor of shape {tensor.shape} was changed in place after the operation "

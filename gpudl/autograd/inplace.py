@@ -22,13 +22,14 @@ from gpudl.backend.dtypes import category
 from gpudl.backend.errors import ShapeError
 
 
-def assign(target: Tensor, value: Tensor, name: str) -> Tensor:
+def assign(target: Tensor, value: Tensor, name: str, replace: bool = False) -> Tensor:
     """Write `value`, with its history, over `target`; every in-place operation ends here.
 
     Args:
         target: any shape; changed, and given the history of the value.
         value: a shape that broadcasts to the target's.
         name: the operation, for messages.
+        replace: the value was not computed from the target, whose earlier history thus gets a gradient of 0.
     Returns: target.
     Raises: RuntimeError for a leaf that requires grad (outside no_grad), and for a dtype that the target cannot
         hold; ShapeError if the value does not broadcast; DeviceError across devices.
@@ -44,6 +45,8 @@ def assign(target: Tensor, value: Tensor, name: str) -> Tensor:
             raise ShapeError(f"{name}: a {value.shape} result cannot be written into {target.shape}") from error
     node = node_of(value)
     target.array[...] = value.array
+    if replace and target._base is None and target._node is not None:
+        node = Overwrite(target._node, node, ())
     rebind(target, node)
     return target
 
@@ -102,10 +105,10 @@ def replay(tensor: Tensor, steps: tuple[tuple[Any, tuple[Any, ...]], ...]) -> Te
 
 
 class Overwrite(Node):
-    """A base after one of its views was written: the old base outside the view, the written value inside.
+    """A tensor after a view of it was written: the old one outside the view, the written value inside.
 
     Attributes:
-        steps: how the view is made from the base.
+        steps: how the view is made from the tensor; none when all of it was written.
     """
 
     __slots__ = ("steps",)
@@ -123,8 +126,9 @@ class Overwrite(Node):
         inside = replay(gradient, self.steps).clone()
         outside = gradient.clone()
         hole = replay(outside, self.steps)
-        if hole._base is outside:
-            return hole.zero_()._base, inside
+        if hole is outside or hole._base is outside:
+            hole.zero_()
+            return outside, inside
         # In this memory order the steps make a copy; element numbers sent through them tell where the hole is.
         xp = xp_of(gradient.array)
         mask = xp.zeros(gradient.array.size, bool)

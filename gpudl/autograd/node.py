@@ -46,7 +46,8 @@ class Node:
 class Gradients(dict[int, Any]):
     """Output index -> gradient, for an operation with several outputs; sums merge, since each index arrives once."""
 
-    __add__ = dict.__or__
+    def __add__(self, other: Gradients) -> Gradients:
+        return Gradients(self | other)
 
 
 class Pick(Node):
