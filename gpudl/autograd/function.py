@@ -47,8 +47,9 @@ class Function(Node):
     Any attribute may be set on ctx to carry other values from forward to backward.
     """
 
-    _to_save: tuple[Tensor | None, ...]
-    _saved: tuple[_Saved, ...] | None
+    _several: bool
+    _to_save: tuple[Tensor | None, ...] = ()
+    _saved: tuple[_Saved, ...] | None = ()
     _dirty: tuple[Tensor, ...] = ()
     _plain: tuple[Tensor, ...] = ()
     _materialize = True
@@ -97,7 +98,7 @@ class Function(Node):
                     f"(it is at version {tensor._version[0]}, expected {value}); clone() it before the change"
                 )
             if tensor is not None and index is not None:
-                tensor = wrap(tensor.array, Pick(self, index), tensor._version)
+                tensor = wrap(tensor.array, self._node_of_result(index), tensor._version)
             tensors.append(tensor)
         return tuple(tensors)
 
@@ -122,8 +123,6 @@ class Function(Node):
         """
         ctx = cls()
         ctx.hooks = None
-        ctx._to_save = ()
-        ctx._saved = ()
         check_devices(cls.name(), args)
         ctx.edges = tuple(node_of(arg) if isinstance(arg, Tensor) else None for arg in args)
         ctx.needs_input_grad = tuple(edge is not None for edge in ctx.edges)
@@ -133,8 +132,8 @@ class Function(Node):
             else:
                 results = cls.forward(*args)
                 cls.setup_context(ctx, args, results)
-        several = isinstance(results, tuple)
-        outputs = results if several else (results,)
+        ctx._several = isinstance(results, tuple)
+        outputs: tuple[Any, ...] = results if ctx._several else (results,)
         for output in outputs:
             if not isinstance(output, Tensor):
                 raise TypeError(f"{cls.name()}: forward must return Tensors, got {type(output).__name__}")
@@ -143,10 +142,9 @@ class Function(Node):
         ctx._outputs = [(output.shape, output.dtype, output.device) for output in outputs]
         finished = tuple(ctx._with_node(output, index, args, record) for index, output in enumerate(outputs))
         if record:
-            ctx._saved = tuple(ctx._held(tensor, outputs) for tensor in ctx._to_save)
-        del ctx._to_save
-        ctx._dirty = ctx._plain = ()
-        return finished if several else finished[0]
+            ctx._saved = tuple([ctx._held(each, outputs) for each in ctx._to_save])
+        ctx._to_save = ctx._dirty = ctx._plain = ()
+        return finished if ctx._several else finished[0]
 
     def _with_node(self, output: Tensor, index: int, args: tuple[Any, ...], record: bool) -> Tensor:
         changed = any(output is tensor for tensor in self._dirty)
@@ -159,8 +157,11 @@ class Function(Node):
         elif any(output is arg for arg in args) or not output.is_leaf:
             output = wrap(output.array, None, output._version)  # an argument returned as it is gets a node of its own
         if record and not plain:
-            output._node = Pick(self, index)
+            output._node = self._node_of_result(index)
         return output
+
+    def _node_of_result(self, index: int) -> Node:
+        return Pick(self, index) if self._several else self
 
     def _held(self, tensor: Tensor | None, outputs: Any) -> _Saved:
         """What to keep of a saved tensor: for a result its values only, since with its node it would keep us alive."""
@@ -174,14 +175,16 @@ class Function(Node):
         return tensor, tensor._version[0], None
 
     def run(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
-        arrays = {index: wrap(as_array(value), None) for index, value in gradient.items()}
-        result = self.run_recorded(Gradients(arrays), retain)
+        given = gradient if self._several else {0: gradient}
+        tensors = Gradients({index: wrap(as_array(value), None) for index, value in given.items()})
+        result = self.run_recorded(tensors if self._several else tensors[0], retain)
         return tuple(None if value is None else value.array for value in result)
 
     def run_recorded(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
+        arrived = gradient if self._several else {0: gradient}
         given: list[Tensor | None] = []
         for index, (shape, dtype, place) in enumerate(self._outputs):
-            value = gradient.get(index)
+            value = arrived.get(index)
             if value is None and self._materialize:
                 value = wrap(require(place).full(shape, 0, dtype, place), None)
             given.append(value)

@@ -68,3 +68,7 @@ class Pick(Node):
         return (Gradients({self.index: gradient}),)
 
     run_recorded = run
+
+    def __repr__(self) -> str:
+        (source,) = self.edges
+        return f"<{source.name()}Backward, result {self.index}>" if source else "<Pick>"

@@ -7,6 +7,7 @@ rules differ (int64 with float32 gives float64 there), so no operation leaves pr
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,12 @@ def dtype_of(spec: Any) -> DType:
         return _default_dtype
     if spec is int:
         return int64
+    found = None
     if isinstance(spec, str):
         found = _BY_NAME.get(spec.removeprefix("gpudl."))
-    else:
-        try:
+    elif spec is not None:  # which NumPy takes for float64
+        with contextlib.suppress(TypeError):
             found = np.dtype(spec)
-        except TypeError:
-            found = None
     if found not in _SUPPORTED:
         names = ", ".join(str(dtype) for dtype in sorted(_SUPPORTED, key=str))
         raise TypeError(f"{spec!r} is not an element type of gpudl; it has {names}")
