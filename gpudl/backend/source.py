@@ -33,5 +33,5 @@ def source(*names: str) -> str:
     parts = []
     for name in names:
         text = (kernels_folder() / name).read_text(encoding="utf-8")
-        parts.append(f'#line 1 "kernels/{name}"\n{text}')
+        parts.append(f'#line 1 "kernels/{name}"\n{text.rstrip()}\n')
     return "".join(parts)

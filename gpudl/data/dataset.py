@@ -80,5 +80,5 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 def take_rows(array: Array, indices: np.ndarray[Any, Any]) -> Array:
-    """A copy of the rows of `array` (of any device) at `indices`, a NumPy int64 array that must be in range."""
-    return array.take(transfer(indices, device_of(array)), axis=0)
+    """A copy of the rows of `array` (of any device) at `indices`, integers in range: a NumPy array, list or range."""
+    return array.take(transfer(np.asarray(indices, np.int64), device_of(array)), axis=0)
