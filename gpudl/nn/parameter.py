@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from gpudl.autograd.tensor import Tensor, adopt
+from gpudl.autograd.grad_mode import no_grad
+from gpudl.autograd.tensor import Tensor, adopt, like
 from gpudl.ops.create import zeros
 
 
@@ -14,14 +16,32 @@ class Parameter(Tensor):
     Args:
         data: the values, shared and not copied; default: an empty tensor.
         requires_grad: whether it is trained.
-    Raises: TypeError if data is no Tensor.
+    Raises: TypeError if data is no Tensor; RuntimeError if it requires grad and is not floating point.
     """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         values = zeros(0) if data is None else data
         if not isinstance(values, Tensor):
-            raise TypeError(f"a Parameter is made of a Tensor, got {type(values).__name__}")
+            kind = type(values).__name__
+            raise TypeError(f"a Parameter is made of a Tensor, got {kind}; gpudl.tensor(...) makes one of numbers")
         return adopt(cls, values.detach()).requires_grad_(requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        # Unlike a Tensor's, a Parameter's copy has no gradient, as in PyTorch: a copied model starts untrained steps.
+        memo[id(self)] = copied = like(self, self.array.copy())
+        return copied
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def clear_grads(parameters: Iterable[Tensor], set_to_none: bool) -> None:
+    """Drop the gradients, or fill them with 0 in place, whatever graph they have cut off."""
+    with no_grad():
+        for parameter in parameters:
+            gradient = parameter._grad
+            if gradient is not None:
+                if set_to_none:
+                    parameter._grad = None
+                else:
+                    parameter._grad = (gradient.detach() if gradient.requires_grad else gradient).zero_()

@@ -7,7 +7,7 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.ops.operands import Binary, Number, binary, promoted
+from gpudl.ops.operands import Binary, Number, binary, fitted, promoted
 
 
 class Add(Binary):
@@ -69,9 +69,9 @@ class Pow(Binary):
         ctx.save(x, y)
         ctx.note_shapes(x, y)
         # np.power takes 50 ns an element whatever the exponent; the small ones are worth naming.
-        if type(y) in (int, float) and y in _SMALL_POWERS and x.dtype.kind == "f":
-            return _SMALL_POWERS[y](x)
-        return x**y
+        if x.dtype.kind == "f":
+            return _SMALL_POWERS[y](x) if type(y) in (int, float) and y in _SMALL_POWERS else x**y
+        return _integer_power(x, y)
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
@@ -98,6 +98,17 @@ _SMALL_POWERS: dict[float, Any] = {
     0.5: lambda x: xp_of(x).sqrt(x),
     -1: lambda x: 1 / x,
 }
+
+
+def _integer_power(x: Array, y: Any) -> Array:
+    """x**y for bools and integers. NumPy refuses y < 0; cut to an integer, 1/x is 0 unless x is 1 or -1."""
+    if x.dtype.kind == "b":
+        return x | (not y)
+    if isinstance(y, (bool, int)):
+        return x ** x.dtype.type(y)
+    xp = xp_of(x)
+    inverse = xp.where(abs(x) == 1, xp.where(y % 2 == 0, 1, x), 0)
+    return xp.where(y < 0, inverse, x ** xp.maximum(y, 0)).astype(x.dtype)
 
 
 class Neg(Primitive):
@@ -151,17 +162,40 @@ def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
         input, other: Tensors whose shapes broadcast, or one of them a number.
         alpha: factor on `other`.
     Returns: the broadcast shape; the promoted dtype.
-    Raises: ShapeError if the shapes do not broadcast; DeviceError if the devices differ.
+    Raises: ShapeError if the shapes do not broadcast; DeviceError if the devices differ; RuntimeError for an alpha
+        of a higher kind than the result.
     Gradient: dz, and alpha * dz, summed over broadcast dimensions.
     """
-    return binary(Add, input, other if alpha == 1 else other * alpha)
+    if alpha is not _ONE:
+        input, other = _scaled("add", input, other, alpha)
+    return binary(Add, input, other)
 
 
 def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
     """input - alpha * other, elementwise; arguments and errors as in add."""
-    if getattr(input, "dtype", None) == bool or getattr(other, "dtype", None) == bool:
-        raise RuntimeError("sub: bool tensors cannot be subtracted; use logical operators, or cast to an integer first")
-    return binary(Sub, input, other if alpha == 1 else other * alpha)
+    if _is_bool(input) or _is_bool(other):
+        raise RuntimeError("sub: bools cannot be subtracted; use logical operators, or cast to an integer first")
+    if alpha is not _ONE:
+        input, other = _scaled("sub", input, other, alpha)
+    return binary(Sub, input, other)
+
+
+_ONE = 1  # the default factor, told from others by identity: True and 1.0 are subject to checks that it passes
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, Tensor) and value.array.dtype.kind == "b")
+
+
+def _scaled(name: str, x: Any, y: Any, alpha: Number) -> tuple[Any, Any]:
+    """Both promoted, the second times alpha."""
+    x, y = promoted(name, x, y)
+    dtype = (x if isinstance(x, Tensor) else y).dtype
+    if isinstance(alpha, bool) and dtype.kind != "b":
+        raise RuntimeError(f"{name}: a bool alpha needs a bool result, this one is {dtype}")
+    if isinstance(alpha, float) and dtype.kind != "f":
+        raise RuntimeError(f"{name}: alpha is {alpha} and the result {dtype}; an integer result needs an integer alpha")
+    return x, y * fitted(f"{name}: alpha", alpha, dtype)
 
 
 def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
@@ -187,8 +221,13 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     Gradient: dz * exponent * input**(exponent - 1), dz * result * log(input) (0 where input is 0, exponent >= 0).
     """
     x, y = promoted("pow", input, exponent)
-    if isinstance(y, int) and y < 0 and isinstance(x, Tensor) and x.dtype.kind in "iu":
-        raise RuntimeError(f"pow: an integer tensor cannot be raised to the power {y}; cast it to a float first")
+    if isinstance(y, (bool, int)) and x.dtype.kind in "iu":
+        given: Any = exponent  # y may have been wrapped around
+        if given < 0:
+            raise RuntimeError(f"pow: integers cannot be raised to the power {given}; cast them to a float first")
+        fitted("pow", given, x.dtype)
+    if not isinstance(y, bool) and _is_bool(x) and _is_bool(y):
+        raise RuntimeError("pow: bools cannot be raised to powers that are bools; cast one to an integer first")
     return binary(Pow, x if isinstance(x, Tensor) else y.new_full((), x), y)
 
 
@@ -196,7 +235,7 @@ def neg(input: Tensor) -> Tensor:
     """-input, elementwise; any dtype but bool."""
     if input.dtype == bool:
         raise RuntimeError("neg: a bool tensor has no negative; use ~ for logical not")
-    return Neg.apply(input)
+    return Neg.apply(input)  # type: ignore[no-any-return]
 
 
 def maximum(input: Tensor | Number, other: Tensor | Number) -> Tensor:

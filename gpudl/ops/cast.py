@@ -8,7 +8,7 @@ import numpy as np
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.arrays import Array
 from gpudl.backend.device import CPU, Device, device, device_of, to_host, transfer
 from gpudl.backend.dtypes import DType, dtype_of, float16, float32, float64, int32, int64
 
@@ -47,6 +47,13 @@ class Clone(Primitive):
         return dy
 
 
+class Discretize(Cast):
+    """A cast to integers or bools: no gradient comes back from there."""
+
+    __slots__ = ()
+    differentiable = False
+
+
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
     """The tensor with another dtype, on another device, or both; itself if nothing changes.
 
@@ -72,7 +79,7 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
     if dtype is not None:
         wanted = dtype_of(dtype)
         if wanted != result.array.dtype:
-            result = Cast.apply(result, wanted)
+            result = (Cast if wanted.kind == "f" else Discretize).apply(result, wanted)
     return clone(result) if copy and result is input else result
 
 

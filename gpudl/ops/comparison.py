@@ -23,9 +23,13 @@ class Compare(Primitive):
         return relation(x, y)
 
 
+_NAMES = ("eq", "ne", "lt", "le", "gt", "ge", "bitwise_and", "bitwise_or", "bitwise_xor", "isclose")
+_PRIMITIVES: dict[str, Any] = {name: type(name, (Compare,), {"__slots__": ()}) for name in _NAMES}
+
+
 def _compare(name: str, relation: Callable[[Any, Any], Any], x: Any, y: Any) -> Tensor:
     x, y = promoted(name, x, y)
-    return Compare.apply(relation, x, y)  # type: ignore[no-any-return]
+    return _PRIMITIVES[name].apply(relation, x, y)  # type: ignore[no-any-return]
 
 
 def eq(input: Tensor, other: Tensor | Number) -> Tensor:
@@ -62,8 +66,8 @@ def _bits(name: str, relation: Callable[[Any, Any], Any], x: Any, y: Any) -> Ten
     x, y = promoted(name, x, y)
     for value in (x, y):
         if isinstance(value, float) or (isinstance(value, Tensor) and value.dtype.kind == "f"):
-            raise TypeError(f"{name}: bitwise operations need bools or integers, got a floating point operand")
-    return Compare.apply(relation, x, y)  # type: ignore[no-any-return]
+            raise RuntimeError(f"{name}: bitwise operations need bools or integers, got a floating point operand")
+    return _PRIMITIVES[name].apply(relation, x, y)  # type: ignore[no-any-return]
 
 
 def bitwise_and(input: Tensor, other: Tensor | Number) -> Tensor:
@@ -84,10 +88,10 @@ def bitwise_xor(input: Tensor, other: Tensor | Number) -> Tensor:
 def bitwise_not(input: Tensor) -> Tensor:
     """~input: logical for bools, bit by bit for integers.
 
-    Raises: TypeError for floating point.
+    Raises: RuntimeError for floating point.
     """
     if input.dtype.kind == "f":
-        raise TypeError(f"bitwise_not: bitwise operations need bools or integers, got {input.dtype}")
+        raise RuntimeError(f"bitwise_not: bitwise operations need bools or integers, got {input.dtype}")
     return Compare.apply(lambda x, _: ~x, input, None)  # type: ignore[no-any-return]
 
 
@@ -127,7 +131,7 @@ def isclose(
     def close(x: Array, y: Array) -> Array:
         return xp_of(x).isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
-    return Compare.apply(close, input, other)  # type: ignore[no-any-return]
+    return _PRIMITIVES["isclose"].apply(close, input, other)  # type: ignore[no-any-return]
 
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gpudl.autograd.tensor import Tensor, wrap
-from gpudl.backend.device import CPU, Device, require, transfer
+from gpudl.backend.arrays import quiet
+from gpudl.backend.device import CPU, Device, require, to_host, transfer
 from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.cast import to
+from gpudl.ops.operands import fitted, result_type
 from gpudl.random import sampling_stream
 
 Spec = str | Device | None
@@ -35,7 +39,7 @@ def lengths_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
-    lengths = tuple(length.__index__() for length in shape)
+    lengths = tuple(map(operator.index, shape))
     if any(length < 0 for length in lengths):
         raise ShapeError(f"a shape has no negative lengths, got {lengths}")
     return lengths
@@ -44,8 +48,14 @@ def lengths_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
 def _filled(shape: tuple[int, ...], value: Any, dtype: Any, spec: Spec, requires_grad: bool) -> Tensor:
     place = _place(spec)
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    tensor = wrap(require(place).full(shape, value, kind, place), None)
+    value = _number(value)
+    tensor = wrap(require(place).full(shape, fitted("full", value, kind), kind, place), None)
     return tensor.requires_grad_() if requires_grad else tensor
+
+
+def _number(value: Any) -> Any:
+    """A Python number; those of NumPy and 0-d tensors as one."""
+    return value.item() if isinstance(value, (Tensor, np.generic)) else value
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
@@ -53,10 +63,12 @@ def tensor(data: Any, *, dtype: Any = None, device: Spec = None, requires_grad: 
 
     Args:
         data: numbers, nested sequences of equal lengths, a NumPy array, or a Tensor.
-        dtype: default: float32 (the default dtype) for Python floats, int64 for ints, bool for bools; the array's own.
+        dtype: default: float32 (the default dtype) for Python floats, int64 for ints, bool for bools; that of arrays
+            and of NumPy's numbers.
         device: default: cpu; a Tensor's own.
         requires_grad: mark it as wanting a gradient.
-    Raises: ShapeError if nested sequences differ in length; TypeError for what is no number; DeviceError.
+    Raises: ShapeError if nested sequences differ in length; TypeError for what is no number; RuntimeError for
+            Python numbers that an integer dtype cannot hold; DeviceError.
     """
     if isinstance(data, Tensor):
         copied = wrap(data.array.copy(), None)
@@ -88,21 +100,31 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 def _host_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
     wanted: DType | None = None if dtype is None else dtype_of(dtype)
     if isinstance(data, (list, tuple)) and any(isinstance(each, Tensor) for each in data):
-        data = [each.detach().tolist() if isinstance(each, Tensor) else each for each in data]
+        if wanted is None and not any(isinstance(each, (list, tuple)) for each in data):
+            wanted = result_type(*(each.dtype if isinstance(each, Tensor) else number_dtype(each) for each in data))
+        data = [to_host(each.array) if isinstance(each, Tensor) else each for each in data]
     try:
         array = np.array(data) if copy else np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested sequences differ in length: {error}") from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: cannot make a tensor of {type(data).__name__} with elements of {array.dtype}")
+    first = data
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    typed = isinstance(first, (np.ndarray, np.generic))
     if wanted is None:
-        if isinstance(data, (np.ndarray, np.generic)):
+        if typed:
             wanted = dtype_of(array.dtype)
         elif array.dtype.kind == "f" or not array.size:
             wanted = get_default_dtype()
         else:
             wanted = np.dtype(np.bool_) if array.dtype.kind == "b" else int64
-    return array.astype(wanted, copy=False)
+    if wanted.kind in "iu" and not typed and array.size:
+        for extreme in (array.min(), array.max()):
+            fitted("tensor", extreme.item(), wanted)
+    with quiet():
+        return array.astype(wanted, copy=False)
 
 
 def zeros(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
@@ -119,6 +141,7 @@ def full(
     shape: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of one value; the dtype by default that of the value."""
+    fill_value = _number(fill_value)
     kind = number_dtype(fill_value) if dtype is None else dtype
     return _filled(lengths_of((shape,)), fill_value, kind, device, requires_grad)
 
@@ -166,30 +189,39 @@ def arange(
 
     Args:
         dtype: default int64 if all three are ints, else the default floating dtype.
-    Raises: ValueError if step is 0 or leads away from end.
+    Raises: ShapeError if step is 0 or leads away from end, or never gets there.
     """
-    if end is None:
-        start, end = 0, start
-    if step == 0 or (end - start) * step < 0:
-        raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
-    whole = all(isinstance(each, int) for each in (start, end, step))
+    bounds = tuple(_number(each) for each in ((0, start, step) if end is None else (start, end, step)))
+    whole = all(isinstance(each, int) for each in bounds)
     kind = (int64 if whole else get_default_dtype()) if dtype is None else dtype_of(dtype)
-    return _put(np.arange(start, end, step).astype(kind), device, requires_grad)
+    if all(map(math.isfinite, bounds)) and kind == int64:
+        bounds = tuple(map(int, bounds))  # as PyTorch: 0.5 to 3.5 in int64 is 0 to 3
+    start, end, step = bounds
+    if not all(map(math.isfinite, bounds)) or step == 0 or (end - start) * step < 0:
+        raise ShapeError(f"arange: step {step} does not lead from {start} to {end}")
+    with quiet():
+        return _put(np.arange(start, end, step).astype(kind), device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal, zeros elsewhere; (n, m), m = n by default; float32 by default."""
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    return _put(np.eye(n, m, dtype=kind), device, requires_grad)
+    rows, columns = lengths_of((n, n if m is None else m))
+    return _put(np.eye(rows, columns, dtype=kind), device, requires_grad)
 
 
 def rand(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
     """Uniform random numbers in [0, 1), float32 by default: the same after one manual_seed on every device."""
-    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    return _put(sampling_stream().uniform(lengths_of(shape), dtype=kind), device, requires_grad)
+    return _put(sampling_stream().uniform(lengths_of(shape), dtype=_floating(dtype)), device, requires_grad)
 
 
 def randn(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
     """Normal random numbers of mean 0 and standard deviation 1; as rand."""
+    return _put(sampling_stream().normal(lengths_of(shape), dtype=_floating(dtype)), device, requires_grad)
+
+
+def _floating(dtype: Any) -> DType:
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    return _put(sampling_stream().normal(lengths_of(shape), dtype=kind), device, requires_grad)
+    if kind.kind != "f":
+        raise RuntimeError(f"random numbers are floating point; {kind} cannot hold them")
+    return kind

@@ -11,8 +11,6 @@ arXiv:1512.00567, section 7.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from gpudl.autograd.primitive import Primitive
@@ -20,31 +18,33 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
-from gpudl.ops.operands import counting
+from gpudl.ops.operands import counting, narrowed, widened
 from gpudl.ops.softmax import log_softmax
 
 
 @kernel
 def cross_entropy_forward(
     x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float
-) -> tuple[Array, Array]:
-    """Losses (rows,) and lse (rows,). x: (rows, classes); target: (rows,); weight: (classes,) or None."""
+) -> tuple[Array, Array, Array]:
+    """Losses, high = max(x) and mass = sum(exp(x - high)), (rows,) each. x: (rows, classes); weight: (classes,)."""
     xp = xp_of(x)
-    high = xp.amax(x, axis=1, keepdims=True)
-    lse = xp.log(xp.exp(x - high).sum(axis=1)) + high[:, 0]
+    wide = widened(x)
+    high, mass = _normalizer(wide)
+    # All is relative to the largest logit: lse - x would lose as many digits as the logits have before the point.
+    shifted, lse = wide - high[:, None], xp.log(mass)
     hot, kept = _hot(x, target, ignore_index)
-    own = xp.where(hot, x, xp.zeros_like(x)).sum(axis=1)
+    own = xp.where(hot, shifted, xp.zeros_like(shifted)).sum(axis=1)
     loss = (lse - own) * _weight_of_target(x, hot, weight)
     if smoothing:
-        spread = lse[:, None] - x if weight is None else (lse[:, None] - x) * weight
+        spread = lse[:, None] - shifted if weight is None else (lse[:, None] - shifted) * weight
         loss = loss * (1 - smoothing) + spread.sum(axis=1) * (smoothing / x.shape[1])
-    return xp.where(kept, loss, xp.zeros_like(loss)), lse
+    return narrowed(xp.where(kept, loss, xp.zeros_like(loss)), x.dtype), high, mass
 
 
 @cross_entropy_forward.cpu("float32", "float64")
 def cross_entropy_forward_cpu(
     x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     if weight is not None or smoothing:
         return cross_entropy_forward.reference(x, target, weight, ignore_index, smoothing)  # type: ignore[no-any-return]
     high = x.max(axis=1)
@@ -53,42 +53,56 @@ def cross_entropy_forward_cpu(
     kept = target != ignore_index
     own = shifted[rows, np.where(kept, target, 0)]
     np.exp(shifted, out=shifted)
-    total = np.log(shifted.sum(axis=1))
-    loss = np.where(kept, total - own, x.dtype.type(0))
-    return loss, total + high
+    mass = shifted.sum(axis=1)
+    return np.where(kept, np.log(mass) - own, x.dtype.type(0)), high, mass
 
 
 @kernel
 def cross_entropy_backward(
-    dloss: Array, x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, lse: Array | None
+    dloss: Array,
+    x: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    smoothing: float,
+    high: Array | None,
+    mass: Array | None,
 ) -> Array:
-    """dx (rows, classes) for dloss (rows,). lse as forward gave it, or None to compute it again."""
+    """dx (rows, classes) for dloss (rows,). high and mass as forward gave them, or None to compute them again."""
     xp = xp_of(x)
-    if lse is None:
-        high = xp.amax(x, axis=1, keepdims=True)
-        lse = xp.log(xp.exp(x - high).sum(axis=1)) + high[:, 0]
+    wide = widened(x)
+    if high is None or mass is None:
+        high, mass = _normalizer(wide)
     hot, kept = _hot(x, target, ignore_index)
     own = _weight_of_target(x, hot, weight) * (1 - smoothing)
     dloss = xp.where(kept, dloss, xp.zeros_like(dloss))[:, None]
-    mass, pull = own, hot * own[:, None]
+    push, pull = own, hot * own[:, None]
     if smoothing:
         every = xp.ones_like(x[:1]) if weight is None else weight[None, :]
         share = smoothing / x.shape[1]
-        mass, pull = own + every.sum() * share, pull + every * share
-    return (xp.exp(x - lse[:, None]) * mass[:, None] - pull) * dloss
+        push, pull = own + every.sum() * share, pull + every * share
+    dx = (xp.exp(wide - high[:, None]) * (push / mass)[:, None] - pull) * dloss
+    return narrowed(dx, x.dtype)
 
 
 @cross_entropy_backward.cpu("float32", "float64")
 def cross_entropy_backward_cpu(
-    dloss: Array, x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, lse: Array
+    dloss: Array,
+    x: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    smoothing: float,
+    high: Array,
+    mass: Array,
 ) -> Array:
-    if weight is not None or smoothing:
-        return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, lse)
+    if weight is not None or smoothing or high is None:
+        return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, high, mass)
     kept = target != ignore_index
     dloss = np.where(kept, dloss, x.dtype.type(0))
-    dx = x - lse[:, None]
+    dx = x - high[:, None]
     np.exp(dx, out=dx)
-    dx *= dloss[:, None]
+    dx *= (dloss / mass)[:, None]
     dx[np.arange(len(target)), np.where(kept, target, 0)] -= dloss
     return dx
 
@@ -103,7 +117,7 @@ def check_classes_cpu(target: Array, classes: int, ignore_index: int) -> None:
     bad = target[(target < 0) | (target >= classes)]
     bad = bad[bad != ignore_index]
     if bad.size:
-        raise IndexError(f"cross_entropy: target {int(bad[0])} is out of range for {classes} classes (0 to {classes - 1})")
+        raise IndexError(f"cross_entropy: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
 
 
 def _hot(x: Array, target: Array, ignore_index: int) -> tuple[Array, Array]:
@@ -119,12 +133,19 @@ def _weight_of_target(x: Array, hot: Array, weight: Array | None) -> Array:
     return xp.where(hot, weight[None, :], xp.zeros_like(x)).sum(axis=1)
 
 
+def _normalizer(x: Array) -> tuple[Array, Array]:
+    """The largest of each row and the sum of exp(x - largest), (rows,) each."""
+    xp = xp_of(x)
+    high = xp.amax(x, axis=1)
+    return high, xp.exp(x - high[:, None]).sum(axis=1)
+
+
 def _divisor(x: Array, target: Array, weight: Array | None, ignore_index: int) -> Array:
     """What the mean divides by: the weights of the targets that are not ignored, a 0-d array."""
-    hot, kept = _hot(x, target, ignore_index)
     if weight is None:
-        return kept.sum().astype(x.dtype)
-    return (_weight_of_target(x, hot, weight) * kept).sum()
+        return (target != ignore_index).sum().astype(widened(x[:0]).dtype)
+    hot, kept = _hot(x, target, ignore_index)
+    return (widened(_weight_of_target(x, hot, weight)) * kept).sum()
 
 
 class CrossEntropy(Primitive):
@@ -137,21 +158,21 @@ class CrossEntropy(Primitive):
         ctx, x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, reduction: str
     ) -> Array:
         ctx.ignore_index, ctx.smoothing, ctx.reduction = ignore_index, smoothing, reduction
-        losses, lse = cross_entropy_forward(x, target, weight, ignore_index, smoothing)
+        losses, high, mass = cross_entropy_forward(x, target, weight, ignore_index, smoothing)
         divisor = _divisor(x, target, weight, ignore_index) if reduction == "mean" else None
-        ctx.save(x, target, weight, lse, divisor)
+        ctx.save(x, target, weight, high, mass, divisor)
         if reduction == "none":
             return losses
-        total = losses.sum()
-        return total if divisor is None else total / divisor
+        loss = widened(losses).sum()
+        return narrowed(loss if divisor is None else loss / divisor, x.dtype)
 
     def backward(ctx, dy: Array) -> Array:
-        x, target, weight, lse, divisor = ctx.saved
+        x, target, weight, high, mass, divisor = ctx.saved
         if ctx.reduction == "mean":
             dy = dy / (_divisor(x, target, weight, ctx.ignore_index) if divisor is None else divisor)
         if ctx.reduction != "none":
             dy = xp_of(dy).broadcast_to(dy, target.shape)
-        return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, lse)
+        return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, high, mass)
 
 
 def cross_entropy(
@@ -176,31 +197,33 @@ def cross_entropy(
         reduction: "mean" (over the weights of the targets) | "sum" | "none".
         label_smoothing: in [0, 1], the share of the target spread evenly over all classes.
     Returns: () for mean and sum, the target's shape for none; dtype of input.
-    Raises: ShapeError if the shapes do not fit; IndexError for a target out of range (on the CPU); TypeError and
-        ValueError for other bad arguments; DeviceError if the devices differ.
+    Raises: ShapeError if the shapes do not fit; IndexError for a target out of range (on the CPU); ValueError for
+        another reduction; RuntimeError for other bad arguments; DeviceError if the devices differ.
     Gradient: softmax(input) - onehot(target), scaled; none for target and weight, except target probabilities.
     Source: Bridle 1990; Milakov & Gimelshein 2018, arXiv:1805.02867.
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
+        raise RuntimeError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
     if input.ndim == 0 or input.dtype.kind != "f":
-        raise TypeError(f"cross_entropy: expected floating input with classes, got {input.dtype} {input.shape}")
+        raise RuntimeError(f"cross_entropy: expected floating input with classes, got {input.dtype} {input.shape}")
     classes = input.shape[1 if input.ndim > 1 else 0]
     if weight is not None and (weight.shape != (classes,) or weight.dtype != input.dtype):
         raise ShapeError(f"cross_entropy: weight must be {input.dtype} ({classes},), got {weight.dtype} {weight.shape}")
     if target.dtype.kind == "f":
-        return _with_probabilities(input, target, weight, reduction, label_smoothing)
+        return _with_probabilities(input, target, weight, reduction, float(label_smoothing))
     if target.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: targets must be integer class indices or probabilities, got {target.dtype}")
+        raise RuntimeError(f"cross_entropy: targets must be integer class indices or probabilities, got {target.dtype}")
     expected = (input.shape[0], *input.shape[2:]) if input.ndim > 1 else ()
     if target.shape != expected:
         raise ShapeError(f"cross_entropy: input {input.shape} needs a target of shape {expected}, got {target.shape}")
+    if weight is not None and weight.requires_grad:
+        raise RuntimeError("cross_entropy: the weights have no gradient beside class indices; give weight.detach()")
     check_classes(target.array, classes, ignore_index)
     rows = input if input.ndim == 2 else _classes_last(input).reshape((-1, classes))
     flat = target if target.ndim == 1 else target.reshape((-1,))
-    loss: Tensor = CrossEntropy.apply(rows, flat, weight, ignore_index, label_smoothing, reduction)
+    loss: Tensor = CrossEntropy.apply(rows, flat, weight, ignore_index, float(label_smoothing), reduction)
     return loss.reshape(target.shape) if reduction == "none" and target.ndim != 1 else loss
 
 
@@ -215,9 +238,8 @@ def _with_probabilities(
         raise ShapeError(f"cross_entropy: probabilities need the input's shape {input.shape}, got {target.shape}")
     logs, wanted = log_softmax(_classes_last(input), -1), _classes_last(target)
     if smoothing:
-        wanted = wanted * (1 - smoothing) + smoothing / logs.shape[-1]
+        wanted = wanted * (1 - smoothing) + smoothing / max(logs.shape[-1], 1)
     losses: Tensor = -(logs * wanted if weight is None else logs * wanted * weight).sum(-1)
     if reduction == "none":
         return losses
-    count: Any = max(losses.array.size, 1) if losses.ndim else 1
-    return losses.sum() if reduction == "sum" else losses.sum() / count
+    return losses.sum() if reduction == "sum" else losses.sum() / (losses.array.size if logs.shape[-1] else 0)

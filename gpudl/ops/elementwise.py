@@ -7,9 +7,9 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import get_default_dtype
-from gpudl.ops.arithmetic import maximum, minimum
-from gpudl.ops.operands import Binary, Number, promoted, sum_to_shape
+from gpudl.backend.dtypes import DType, get_default_dtype
+from gpudl.backend.errors import ShapeError
+from gpudl.ops.operands import Binary, Number, fitted, operand, result_type, sum_to_shape
 
 
 class Exp(Primitive):
@@ -86,7 +86,7 @@ class Abs(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
-        return dy * xp_of(x).sign(x)
+        return dy * _sign(x)
 
 
 class Sign(Primitive):
@@ -95,10 +95,17 @@ class Sign(Primitive):
     __slots__ = ()
 
     def forward(ctx, x: Array) -> Array:
-        return xp_of(x).sign(x)
+        return _sign(x)
 
     def backward(ctx, dy: Array) -> Array:
         return xp_of(dy).zeros_like(dy)
+
+
+def _sign(x: Array) -> Array:
+    """-1, 0 or 1, and 0 for nan as in PyTorch; NumPy's sign gives nan there, and takes no bools."""
+    if isinstance(x, Tensor):
+        return Sign.apply(x)
+    return x.copy() if x.dtype.kind == "b" else (x > 0).astype(x.dtype) - (x < 0)
 
 
 class Where(Binary):
@@ -119,20 +126,35 @@ class Where(Binary):
         return (None, *ctx.fit(dx, dy))
 
 
-class MaskedFill(Primitive):
-    __slots__ = ("shape",)
-    shape: tuple[int, ...]
+class Clamp(Primitive):
+    """x limited to [low, high]: arrays that broadcast with it, numbers, or None."""
 
-    def forward(ctx, x: Array, mask: Array, value: Number) -> Array:
-        ctx.save(mask)
-        ctx.shape = x.shape
+    __slots__ = ("shapes",)
+    shapes: tuple[tuple[int, ...], ...]
+
+    def forward(ctx, x: Array, low: Any, high: Any) -> Array:
+        ctx.save(x, low, high)
+        ctx.shapes = (x.shape, getattr(low, "shape", ()), getattr(high, "shape", ()))
         xp = xp_of(x)
-        return xp.where(mask, xp.asarray(value, x.dtype), x)
+        y = x if low is None else xp.maximum(x, low)
+        return y if high is None else xp.minimum(y, high)
 
-    def backward(ctx, dy: Array) -> Array:
-        (mask,) = ctx.saved
-        xp = xp_of(mask)
-        return sum_to_shape(xp.where(mask, xp.zeros_like(dy), dy), ctx.shape)
+    def backward(ctx, dy: Array) -> tuple[Any, ...]:
+        x, low, high = ctx.saved
+        for_x, for_low, for_high = ctx.edges
+        taken: list[Any] = [None, None, None]
+        if for_x:
+            taken[0] = x <= high if low is None else x >= low if high is None else (x >= low) & (x <= high)
+        if for_low:
+            taken[1] = x < low if high is None else (x < low) & (low <= high)
+        if for_high:
+            taken[2] = x > high if low is None else (x > high) | (low > high)
+        xp = xp_of(x)
+        zero = xp.zeros_like(dy)
+        return tuple(
+            None if hit is None else sum_to_shape(xp.where(hit, dy, zero), shape)
+            for hit, shape in zip(taken, ctx.shapes)
+        )
 
 
 def _floating(input: Tensor) -> Tensor:
@@ -165,12 +187,14 @@ def sigmoid(input: Tensor) -> Tensor:
 
 
 def abs_(input: Tensor) -> Tensor:
-    """The absolute value. Gradient: dy * sign(input), 0 at 0."""
+    """The absolute value; any dtype but bool. Gradient: dy * sign(input), 0 at 0."""
+    if input.dtype == bool:
+        raise RuntimeError("abs: a bool tensor has no absolute value; cast it to a number first")
     return Abs.apply(input)  # type: ignore[no-any-return]
 
 
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1 by the sign. Gradient: 0."""
+    """-1, 0 or 1 by the sign; 0 for nan. Gradient: 0."""
     return Sign.apply(input)  # type: ignore[no-any-return]
 
 
@@ -180,73 +204,63 @@ def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> 
     Args:
         condition: bool.
         input, other: Tensors or numbers, promoted to one dtype.
-    Raises: TypeError unless the condition is a bool Tensor; ShapeError if the shapes do not broadcast.
+    Raises: RuntimeError for a condition that is not bool, and for a number that the dtype cannot hold; TypeError for
+        what is no Tensor; ShapeError if the shapes do not broadcast.
     Gradient: dz where the condition holds, to input; elsewhere to other.
     """
-    if not isinstance(condition, Tensor) or condition.dtype != bool:
-        kind = condition.dtype if isinstance(condition, Tensor) else type(condition).__name__
-        raise TypeError(f"where: the condition must be a bool Tensor, got {kind}")
-    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        from gpudl.backend.dtypes import number_dtype, promote_types
-
-        input = condition.new_full((), input, dtype=promote_types(number_dtype(input), number_dtype(other)))
-    x, y = promoted("where", input, other)
-    x = x if isinstance(x, Tensor) else y.new_full((), x)
-    y = y if isinstance(y, Tensor) else x.new_full((), y)
-    return Where.apply(condition, x, y)  # type: ignore[no-any-return]
+    if not isinstance(condition, Tensor):
+        raise TypeError(f"where: the condition must be a bool Tensor, got {type(condition).__name__}")
+    if condition.dtype != bool:
+        raise RuntimeError(f"where: the condition must be bool, got {condition.dtype}")
+    x, y = operand("where", input), operand("where", other)
+    dtype = result_type(x, y)
+    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))  # type: ignore[no-any-return]
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Number) -> Tensor:
+def _filler(like: Tensor, value: Tensor | Number, dtype: DType) -> Tensor:
+    """A tensor as `dtype`; a number as a 0-d tensor where `like` is."""
+    if isinstance(value, Tensor):
+        return value if value.array.dtype == dtype else value.to(dtype)
+    return like.new_full((), value, dtype=dtype)
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """`input` with `value` where the mask holds.
 
     Args:
         mask: bool, a shape that broadcasts with the input's.
-        value: a number that the input's dtype can hold.
-    Raises: TypeError unless the mask is bool; ShapeError if the shapes do not broadcast.
-    Gradient: dy where the mask does not hold.
+        value: a number that the input's dtype can hold, or a 0-d tensor.
+    Raises: RuntimeError for a mask that is not bool, and for a number that the dtype cannot hold; ShapeError if the
+        shapes do not broadcast or the value has dimensions.
+    Gradient: dy where the mask does not hold, to input; the sum of the others to value.
     """
     if mask.dtype != bool:
-        raise TypeError(f"masked_fill: the mask must be bool, got {mask.dtype}")
-    return MaskedFill.apply(input, mask, value)  # type: ignore[no-any-return]
+        raise RuntimeError(f"masked_fill: the mask must be bool, got {mask.dtype}")
+    if isinstance(value, Tensor) and value.ndim:
+        raise ShapeError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {value.shape}")
+    return Where.apply(mask, _filler(input, value, input.dtype), input)  # type: ignore[no-any-return]
+
+
+_PLAIN = (int, float, type(None))
 
 
 def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """`input` limited to [min, max]; where min > max the result is max. nan stays nan.
 
     Args:
-        min, max: bounds, Tensors that broadcast or numbers; at least one of them.
-    Raises: ValueError if neither bound is given.
-    Gradient: dy inside the bounds, 0 outside.
+        min, max: bounds, Tensors that broadcast or numbers; at least one of them. All are promoted to one dtype.
+    Raises: RuntimeError if neither bound is given, for bools, and for a number that an integer dtype cannot hold.
+    Gradient: to input, dy inside the bounds and on them; elsewhere to the bound that was taken.
     """
     if min is None and max is None:
-        raise ValueError("clamp needs min, max or both")
-    if isinstance(min, Tensor) or isinstance(max, Tensor):
-        result = input if min is None else maximum(input, min)
-        return result if max is None else minimum(result, max)
-    if input.dtype.kind != "f" and (isinstance(min, float) or isinstance(max, float)):
-        input = input.to(get_default_dtype())
-    return Clamp.apply(input, min, max)  # type: ignore[no-any-return]
-
-
-class Clamp(Primitive):
-    __slots__ = ("high", "low")
-    low: Number | None
-    high: Number | None
-
-    def forward(ctx, x: Array, low: Number | None, high: Number | None) -> Array:
-        ctx.save(x)
-        ctx.low, ctx.high = low, high
-        xp = xp_of(x)
-        y = x if low is None else xp.maximum(x, xp.asarray(low, x.dtype))
-        return y if high is None else xp.minimum(y, xp.asarray(high, x.dtype))
-
-    def backward(ctx, dy: Array) -> Array:
-        (x,) = ctx.saved
-        xp = xp_of(x)
-        if ctx.low is None:
-            inside = x <= ctx.high
-        elif ctx.high is None:
-            inside = x >= ctx.low
-        else:
-            inside = (x >= ctx.low) & (x <= ctx.high)
-        return xp.where(inside, dy, xp.zeros_like(dy))
+        raise RuntimeError("clamp: give min, max or both")
+    if input.array.dtype.kind == "f" and type(min) in _PLAIN and type(max) in _PLAIN:
+        return Clamp.apply(input, min, max)  # type: ignore[no-any-return]
+    dtype = result_type(*(operand("clamp", each) for each in (input, min, max) if each is not None))
+    if dtype.kind == "b":
+        raise RuntimeError("clamp: bools have no order; cast the input to a number first")
+    bounds = [
+        each.to(dtype) if isinstance(each, Tensor) else None if each is None else fitted("clamp", each, dtype)
+        for each in (min, max)
+    ]
+    return Clamp.apply(input.to(dtype), *bounds)  # type: ignore[no-any-return]

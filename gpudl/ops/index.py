@@ -5,6 +5,7 @@ Basic indices (no tensors) give views. Unlike NumPy, and as in PyTorch, a slice 
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             else:
                 found.append(array)
         elif isinstance(part, slice):
-            steps = [None if each is None else int(each) for each in (part.start, part.stop, part.step)]
+            steps = [None if each is None else operator.index(each) for each in (part.start, part.stop, part.step)]
             if steps[2] is not None and steps[2] <= 0:
                 raise ValueError(f"index: the step of a slice must be positive, got {steps[2]}; use flip")
             found.append(slice(*steps))
@@ -126,13 +127,32 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
         elif hasattr(part, "__index__"):
             found.append(part.__index__())
         else:
-            raise TypeError(
+            raise (IndexError if isinstance(part, float) else TypeError)(
                 "index: expected ints, slices, None, Ellipsis and integer or bool tensors, "
                 f"got {type(part).__name__}"
             )
     if not any(part is Ellipsis for part in found):
         found.append(Ellipsis)  # with it NumPy gives a 0-d view where it would give a scalar
     return tuple(found)
+
+
+def _apart(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The index as one without arrays, and one of arrays into what that gives.
+
+    PyTorch takes ints out first. NumPy would treat them as arrays: beside an array, with a slice between them, they
+    would move the array's dimensions to the front.
+    """
+    first: list[Any] = []
+    second: list[Any] = []
+    for part in parts:
+        if hasattr(part, "dtype"):
+            first += [slice(None)] * (part.ndim if part.dtype.kind == "b" else 1)
+            second.append(part)
+        else:
+            first.append(part)
+            if not isinstance(part, int):
+                second.append(part if part is Ellipsis else slice(None))
+    return tuple(first), tuple(second)
 
 
 def getitem(input: Tensor, index: Any) -> Tensor:
@@ -142,6 +162,9 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     Gradient: dy at the index, 0 elsewhere; summed where an index tensor names an element more than once.
     """
     parts = _normalized(input, index)
+    if not _is_basic(parts) and any(isinstance(part, int) for part in parts):
+        basic, parts = _apart(parts)
+        input = getitem(input, basic)
     try:
         return (GetItem if _is_basic(parts) else Take).apply(input, parts)  # type: ignore[no-any-return]
     except IndexError as error:
@@ -159,6 +182,9 @@ def setitem(input: Tensor, index: Any, value: Tensor | Number) -> None:
         given = input.new_full((), given, dtype=input.dtype)
     parts = _normalized(input, index)
     require_writable(input, "setitem")
+    if not _is_basic(parts) and any(isinstance(part, int) for part in parts):
+        basic, parts = _apart(parts)
+        return setitem(getitem(input, basic), parts, value)
     if _is_basic(parts):
         assign(getitem(input, parts), _without_lead(given, parts, input).to(input.dtype), "setitem")
         return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.operands import total
 
 
 class Linear(Primitive):
@@ -26,9 +28,9 @@ class Linear(Primitive):
         x, w = ctx.saved
         for_x, for_w, for_b = ctx.edges
         dx = dy @ w if for_x else None
-        rows = dy if dy.ndim == 2 else dy.reshape((-1, ctx.features[0]))
-        dw = rows.T @ (x if x.ndim == 2 else x.reshape((-1, ctx.features[1]))) if for_w else None
-        return dx, dw, rows.sum(axis=0) if for_b else None
+        rows = dy if dy.ndim == 2 else dy.reshape((math.prod(dy.shape[:-1]), ctx.features[0]))
+        dw = rows.T @ (x if x.ndim == 2 else x.reshape((rows.shape[0], ctx.features[1]))) if for_w else None
+        return dx, dw, total(rows, 0) if for_b else None
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -50,4 +52,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     for name, other in (("weight", weight), ("bias", bias)):
         if other is not None and other.dtype != input.dtype:
             raise RuntimeError(f"linear: the input is {input.dtype} and the {name} {other.dtype}; cast one with to()")
+    if input.dtype.kind == "b":
+        raise RuntimeError("linear: bools have no products; cast input and weight to a number first")
     return Linear.apply(input, weight, bias)  # type: ignore[no-any-return]

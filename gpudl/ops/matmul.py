@@ -55,6 +55,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     x, y = input.array, other.array
     if x.dtype is not y.dtype and x.dtype != y.dtype:
         raise RuntimeError(f"matmul: the dtypes differ, {x.dtype} and {y.dtype}; cast one with to()")
+    if x.dtype.kind == "b":
+        raise RuntimeError("matmul: bools have no products; cast both operands to a number first")
     if x.ndim == 0 or y.ndim == 0:
         raise ShapeError(f"matmul: shapes {x.shape} and {y.shape}: a 0-d tensor is no matrix; use *")
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:

@@ -7,26 +7,38 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.device import CPU, to_host
 from gpudl.backend.dtypes import get_default_dtype
+from gpudl.backend.errors import ShapeError
 from gpudl.ops import arithmetic, comparison, create, elementwise, index, reduce, shape
 from gpudl.ops import cast as casts
 from gpudl.ops.matmul import matmul, rmatmul
+from gpudl.ops.operands import one_dim
 from gpudl.ops.relu import relu
 from gpudl.ops.softmax import log_softmax, softmax
 
 
-def _in_place(name: str, operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """`operation` with its result written over its first argument."""
+def _in_place(name: str, operation: Callable[..., Tensor], reread_for: slice | None = None) -> Callable[..., Tensor]:
+    """`operation` with its result written over its first argument. If one of the arguments `reread_for` requires grad,
+    its gradient needs the first one's old values: they are copied before."""
 
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return assign(self, operation(self, *args, **kwargs), name)
+        source = self
+        if reread_for is not None and mode.enabled:
+            wanting = (self, *args, *kwargs.values())[reread_for]
+            if any(isinstance(each, Tensor) and each.requires_grad for each in wanting):
+                source = casts.clone(self)
+        return assign(self, operation(source, *args, **kwargs), name)
 
     change.__name__ = name
-    change.__doc__ = f"{operation.__name__}, in place; returns the tensor. Errors also as gpudl.autograd.inplace.assign."
+    change.__doc__ = f"{operation.__name__}, in place; returns the tensor. Errors also as autograd.inplace.assign."
     return change
+
+
+_ALL, _OTHERS = slice(None), slice(1, None)
 
 
 class TensorMethods:
@@ -59,6 +71,8 @@ class TensorMethods:
         return arithmetic.pow(other, cast(Tensor, self))
 
     def __pos__(self) -> Tensor:
+        if self.array.dtype.kind == "b":
+            raise RuntimeError("+: a bool tensor has no sign; cast it to a number first")
         return cast(Tensor, self)
 
     __matmul__ = matmul = matmul
@@ -127,12 +141,13 @@ class TensorMethods:
     @property
     def T(self) -> Tensor:
         """The dimensions in reverse order, a view."""
-        tensor = cast(Tensor, self)
-        return shape.permute(tensor, tuple(reversed(range(tensor.ndim))))
+        return shape.permute(cast(Tensor, self), tuple(reversed(range(self.array.ndim))))
 
     @property
     def mT(self) -> Tensor:
         """The last two dimensions exchanged, a view."""
+        if self.array.ndim < 2:
+            raise ShapeError(f"mT: expected matrices, got shape {self.array.shape}")
         return shape.transpose(cast(Tensor, self), -2, -1)
 
     def expand_as(self, other: Tensor) -> Tensor:
@@ -184,7 +199,7 @@ class TensorMethods:
 
     def size(self, dim: Any = None) -> Any:
         """The shape, or the length of one dimension."""
-        return self.array.shape if dim is None else self.array.shape[dim]
+        return self.array.shape if dim is None else self.array.shape[one_dim("size", dim, self.array.ndim)]
 
     def element_size(self) -> Any:
         """Bytes per element."""
@@ -196,34 +211,36 @@ class TensorMethods:
 
     __iadd__ = add_ = _in_place("add_", arithmetic.add)
     __isub__ = sub_ = _in_place("sub_", arithmetic.sub)
-    __imul__ = mul_ = _in_place("mul_", arithmetic.mul)
-    __itruediv__ = div_ = _in_place("div_", arithmetic.div)
-    __ipow__ = pow_ = _in_place("pow_", arithmetic.pow)
+    __imul__ = mul_ = _in_place("mul_", arithmetic.mul, _OTHERS)
+    __itruediv__ = div_ = _in_place("div_", arithmetic.div, _OTHERS)
+    __ipow__ = pow_ = _in_place("pow_", arithmetic.pow, _ALL)
     neg_ = _in_place("neg_", arithmetic.neg)
     exp_ = _in_place("exp_", elementwise.exp)
-    log_ = _in_place("log_", elementwise.log)
+    log_ = _in_place("log_", elementwise.log, _ALL)
     sqrt_ = _in_place("sqrt_", elementwise.sqrt)
     tanh_ = _in_place("tanh_", elementwise.tanh)
     sigmoid_ = _in_place("sigmoid_", elementwise.sigmoid)
-    abs_ = _in_place("abs_", elementwise.abs_)
-    clamp_ = _in_place("clamp_", elementwise.clamp)
+    abs_ = _in_place("abs_", elementwise.abs_, _ALL)
+    clamp_ = _in_place("clamp_", elementwise.clamp, _ALL)
     relu_ = _in_place("relu_", relu)
     masked_fill_ = _in_place("masked_fill_", elementwise.masked_fill)
 
     def fill_(self, value: Any) -> Tensor:
         """Every element set to a number or a 0-d tensor, in place."""
         tensor = cast(Tensor, self)
-        filler = value if isinstance(value, Tensor) else create.new_full(tensor, (), value)
-        return assign(tensor, filler, "fill_")
+        filler = value.to(tensor.dtype) if isinstance(value, Tensor) else create.new_full(tensor, (), value)
+        if filler.ndim:
+            raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {filler.shape}")
+        return assign(tensor, filler, "fill_", replace=True)
 
     def zero_(self) -> Tensor:
         """Every element set to 0, in place."""
-        return assign(cast(Tensor, self), create.new_full(cast(Tensor, self), (), 0), "zero_")
+        return assign(cast(Tensor, self), create.new_full(cast(Tensor, self), (), 0), "zero_", replace=True)
 
     def copy_(self, source: Tensor) -> Tensor:
         """The values of another tensor, which broadcasts, is cast and moved, in place."""
         tensor = cast(Tensor, self)
-        return assign(tensor, source.to(tensor.dtype).to(tensor.device), "copy_")
+        return assign(tensor, source.to(tensor.dtype).to(tensor.device), "copy_", replace=True)
 
     def __len__(self) -> Any:
         if not self.array.ndim:
@@ -250,9 +267,9 @@ class TensorMethods:
         return int(self.array.item())
 
     def __index__(self) -> Any:
-        if self.array.dtype.kind not in "iub" or self.array.ndim:
-            raise TypeError(f"only a 0-d integer tensor can be an index, not {self.array.dtype} {self.array.shape}")
-        return int(self.array)
+        if self.array.dtype.kind not in "iub" or self.array.size != 1:
+            raise TypeError(f"only one integer can be an index, not {self.array.dtype} of shape {self.array.shape}")
+        return int(self.array.item())
 
     def __format__(self, spec: str) -> str:
         return format(self.array.item(), spec) if spec and not self.array.ndim else repr(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import DType, category, get_default_dtype, number_dtype, promote_ranked
+from gpudl.backend.dtypes import DType, category, float32, get_default_dtype, number_dtype, promote_ranked
 from gpudl.backend.errors import ShapeError
 
 Number = bool | int | float
 Dim = int | Sequence[int] | None
 _NUMBERS = (bool, int, float)
+_WIDEST = np.dtype(np.int64)
 
 
 class Binary(Primitive):
@@ -28,7 +30,7 @@ class Binary(Primitive):
     __slots__ = ("shapes",)
     shapes: tuple[tuple[int, ...], tuple[int, ...]] | None
 
-    def note_shapes(ctx, x: Any, y: Any) -> None:  # noqa: N805
+    def note_shapes(ctx, x: Any, y: Any) -> None:
         """Remember in forward what `fit` needs in backward."""
         try:
             x_shape, y_shape = x.shape, y.shape
@@ -37,7 +39,7 @@ class Binary(Primitive):
         else:
             ctx.shapes = None if x_shape == y_shape else (x_shape, y_shape)
 
-    def fit(ctx, dx: Any, dy: Any) -> tuple[Any, Any]:  # noqa: N805
+    def fit(ctx, dx: Any, dy: Any) -> tuple[Any, Any]:
         """The gradients summed to the shapes of the operands."""
         if ctx.shapes is None:
             return dx, dy
@@ -55,7 +57,23 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
         return gradient
     lead = len(have) - len(shape)
     axes = (*range(lead), *(i for i, length in enumerate(shape, lead) if length == 1 and have[i] != 1))
-    return gradient.sum(axis=axes).reshape(shape)
+    return total(gradient, axes).reshape(shape)
+
+
+def widened(x: Array) -> Array:
+    """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
+    return x.astype(float32) if x.dtype.itemsize == 2 and x.dtype.kind == "f" else x
+
+
+def narrowed(y: Array, dtype: DType) -> Array:
+    """A result of `widened` values as `dtype` again."""
+    return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
+
+
+def total(x: Array, axis: Any, keepdims: bool = False) -> Array:
+    """The sum along axes, in the array's dtype; half floats are widened on the way."""
+    kind = None if x.dtype.kind == "f" else x.dtype  # NumPy would sum small integers in int64
+    return narrowed(widened(x).sum(axis=axis, dtype=kind, keepdims=keepdims), x.dtype)
 
 
 def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:
@@ -84,10 +102,10 @@ def promoted(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Any, An
 
 def operand(name: str, value: Any) -> Any:
     """A Tensor or a Python number as it is; a NumPy scalar as a Python number; a NumPy array as a Tensor."""
+    if isinstance(value, np.generic):  # asked first: np.float64 is a float, and would make float64 of its neighbor
+        return value.item()
     if isinstance(value, (Tensor, *_NUMBERS)):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         return wrap(value, None)
     raise TypeError(f"{name}: expected a Tensor or a number, got {type(value).__name__}")
@@ -110,6 +128,8 @@ def _cast(value: Any, dtype: DType) -> Any:
     if isinstance(value, Tensor):
         return value if value.array.dtype == dtype else value.to(dtype)
     if dtype.kind in "iu" and not _fits(value, dtype):
+        if not _fits(value, _WIDEST):
+            raise RuntimeError(f"{value} does not fit into {_WIDEST}, nor into any other dtype of integers")
         return int(np.array(value).astype(dtype))  # wraps around, as in C and PyTorch
     return value
 
@@ -117,6 +137,25 @@ def _cast(value: Any, dtype: DType) -> Any:
 def _fits(number: Any, dtype: DType) -> bool:
     limits = np.iinfo(dtype)
     return bool(limits.min <= number <= limits.max)
+
+
+def fitted(name: str, number: Number, dtype: DType) -> Number:
+    """A number to be stored as `dtype`, cut to an integer and wrapped to an unsigned one where that is asked for.
+
+    Raises: RuntimeError, as PyTorch, where the dtype cannot hold it; arithmetic wraps instead, see `promoted`.
+    """
+    if dtype.kind == "b":
+        return bool(number)
+    if dtype.kind == "f":
+        if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
+            raise RuntimeError(f"{name}: {number} is too large for {dtype}")
+        return float(number)
+    limits = np.iinfo(dtype)
+    if limits.min <= number <= limits.max:
+        return int(number)
+    if limits.min == 0 and isinstance(number, int) and -limits.max <= number < 0:
+        return number + limits.max + 1
+    raise RuntimeError(f"{name}: {number} does not fit into {dtype}")
 
 
 def one_dim(name: str, dim: int, ndim: int) -> int:

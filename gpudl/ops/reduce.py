@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import DType, dtype_of, float32, int64
+from gpudl.backend.dtypes import DType, dtype_of, int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import maximum, minimum
-from gpudl.ops.operands import Dim, aliased, counting, dims_of, one_dim
+from gpudl.ops.operands import Dim, aliased, counting, dims_of, narrowed, one_dim, total, widened
 
 
 class Reduction(Primitive):
@@ -38,7 +38,7 @@ class Sum(Reduction):
 
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        return _sum(x, dims, keepdim)
+        return total(x, dims, keepdim)
 
     def backward(ctx, dy: Array) -> Array:
         return xp_of(dy).broadcast_to(ctx.spread(dy), ctx.shape)
@@ -49,10 +49,12 @@ class Mean(Reduction):
 
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        return _sum(x, dims, keepdim) / x.dtype.type(ctx.count())
+        wide = widened(x)  # a half float also counts to 65504 only
+        return narrowed(wide.sum(axis=dims, keepdims=keepdim) / wide.dtype.type(ctx.count()), x.dtype)
 
     def backward(ctx, dy: Array) -> Array:
-        return xp_of(dy).broadcast_to(ctx.spread(dy / ctx.count()), ctx.shape)
+        share = narrowed(widened(dy) / ctx.count(), dy.dtype)
+        return xp_of(dy).broadcast_to(ctx.spread(share), ctx.shape)
 
     def count(ctx) -> int:
         """How many elements went into one result."""
@@ -75,7 +77,8 @@ class Extreme(Reduction):
 
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
-        hit = (x == ctx.spread(y)).astype(dy.dtype)
+        # The extreme of values with a nan among them is nan, which x == y would miss.
+        hit = ((x == ctx.spread(y)) | (x != x)).astype(dy.dtype)
         return hit * (ctx.spread(dy) / hit.sum(axis=ctx.dims, keepdims=True))
 
 
@@ -118,15 +121,14 @@ class Counting(Primitive):
         return getattr(xp_of(x), function)(x, axis=dims, keepdims=keepdim)
 
 
-def _sum(x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
-    # Half floats are summed in float32: in their own precision a sum of 1s ends at 2048.
-    wide = float32 if x.dtype.itemsize == 2 and x.dtype.kind == "f" else None
-    y = x.sum(axis=dims, dtype=wide, keepdims=keepdim)
-    return y if wide is None else y.astype(x.dtype)
-
-
 def sum(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The sum of the elements; 0 for none. float16 accumulates in float32; bools and integers give int64.
 
@@ -142,7 +144,13 @@ def sum(
 
 
 def mean(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dim = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """The mean of the elements; nan for none.
 
@@ -160,7 +168,8 @@ def _extreme(name: str, input: Tensor, dim: Dim, keepdim: bool, largest: bool) -
     dims = dims_of(name, dim, input.ndim)
     for each in dims:
         if input.shape[each] == 0:
-            raise ShapeError(f"{name}: dimension {each} of shape {input.shape} is empty, it has no extreme value")
+            kind = ShapeError if dim is None or dim == () else IndexError
+            raise kind(f"{name}: dimension {each} of shape {input.shape} is empty, it has no extreme value")
     return Extreme.apply(input, dims, keepdim, largest)  # type: ignore[no-any-return]
 
 
@@ -199,7 +208,12 @@ def _along(name: str, input: Tensor, dim: int, keepdim: bool, largest: bool) -> 
 
 
 def max(
-    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+    input: Tensor,
+    dim: int | Tensor | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
 ) -> Any:
     """The largest element of all; or along `dim` (values, indices); or, given a Tensor, the elementwise maximum.
 
@@ -209,25 +223,32 @@ def max(
     """
     if isinstance(dim, Tensor):
         return maximum(input, dim)
-    dim = aliased("max", dim, axis)
-    if dim is None:
+    along: Any = aliased("max", dim, axis)
+    if along is None:
         return _extreme("max", input, None, False, True)
-    return _along("max", input, dim, keepdim or keepdims, True)
+    return _along("max", input, along, keepdim or keepdims, True)
 
 
 def min(
-    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+    input: Tensor,
+    dim: int | Tensor | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool = False,
 ) -> Any:
     """The smallest element of all; or along `dim` (values, indices); or the elementwise minimum. As max."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
-    dim = aliased("min", dim, axis)
-    if dim is None:
+    along: Any = aliased("min", dim, axis)
+    if along is None:
         return _extreme("min", input, None, False, False)
-    return _along("min", input, dim, keepdim or keepdims, False)
+    return _along("min", input, along, keepdim or keepdims, False)
 
 
 def _position(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if input.dtype == bool:
+        raise RuntimeError(f"{name}: bools have no order; cast the input to a number first")
     place = None if dim is None else one_dim(name, dim, input.ndim)
     if 0 in (input.shape if place is None or not input.ndim else (input.shape[place],)):
         raise IndexError(f"{name}: shape {input.shape} has nothing to compare")
@@ -241,7 +262,7 @@ def argmax(
 ) -> Tensor:
     """The index of the largest element, int64; of the flattened tensor if no dim is given; the first among equals.
 
-    Raises: IndexError if the dim is out of range or has nothing to compare.
+    Raises: IndexError if the dim is out of range or has nothing to compare; RuntimeError for bools.
     """
     return _position("argmax", input, aliased("argmax", dim, axis), keepdim or keepdims)
 

@@ -16,8 +16,8 @@ def relu_forward(x: Array) -> Array:
 
 @kernel
 def relu_backward(dy: Array, y: Array) -> Array:
-    """dx[i] = dy[i] if y[i] > 0 else 0. dy, y: one shape."""
-    return xp_of(dy).where(y > 0, dy, dy.dtype.type(0))  # a product with the mask would turn inf into nan
+    """dx[i] = 0 if y[i] <= 0 else dy[i], so that dy passes where y is nan. dy, y: one shape."""
+    return xp_of(dy).where(y <= 0, dy.dtype.type(0), dy)  # a product with the mask would turn inf into nan
 
 
 class Relu(Primitive):

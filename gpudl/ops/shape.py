@@ -5,6 +5,7 @@ Every operation marked `is_view` returns memory that its input shares, so writin
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ class Expand(Primitive):
         return sum_to_shape(dy, ctx.shape)
 
 
-class Concatenate(Primitive):
+class Cat(Primitive):
     __slots__ = ("dim", "lengths")
     dim: int
     lengths: tuple[int, ...]
@@ -73,7 +74,8 @@ class Concatenate(Primitive):
         parts: list[Any] = [None]
         start = 0
         for length, edge in zip(ctx.lengths, ctx.edges[1:]):
-            parts.append(dy[(*before, slice(start, start + length))] if edge else None)
+            place = (*before, slice(start, start + length))
+            parts.append(dy[place] if edge else None)
             start += length
         return tuple(parts)
 
@@ -82,7 +84,7 @@ def _lengths(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """reshape(2, 3) and reshape((2, 3)) mean the same."""
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
-    return tuple(int(length) for length in shape)
+    return tuple(map(operator.index, shape))
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
@@ -128,9 +130,10 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
         dims: every dimension once, or one sequence of them.
     Raises: ShapeError unless each stands there once.
     """
-    order = tuple(one_dim("permute", dim, input.ndim) for dim in _lengths(dims))
-    if sorted(order) != list(range(input.ndim)):
-        raise ShapeError(f"permute: dims {_lengths(dims)} do not name each dimension of {input.shape} once")
+    given = _lengths(dims)
+    order = tuple(one_dim("permute", dim, input.ndim) for dim in given) if len(given) == input.ndim else ()
+    if len(given) != input.ndim or len(set(order)) != input.ndim:
+        raise ShapeError(f"permute: dims {given} do not name each dimension of {input.shape} once")
     return Permute.apply(input, order)  # type: ignore[no-any-return]
 
 
@@ -143,8 +146,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     Raises: IndexError if a dim is out of range.
     """
     order = list(range(input.ndim))
-    if input.ndim:
-        a, b = one_dim("transpose", dim0, input.ndim), one_dim("transpose", dim1, input.ndim)
+    a, b = one_dim("transpose", dim0, input.ndim), one_dim("transpose", dim1, input.ndim)
+    if order:
         order[a], order[b] = b, a
     return Permute.apply(input, tuple(order))  # type: ignore[no-any-return]
 
@@ -209,7 +212,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors one after the other along `dim`, promoted to one dtype.
 
     Args:
-        tensors: at least one; equal lengths except along `dim`.
+        tensors: at least one; equal lengths except along `dim`. Those of shape (0,) fit all others.
     Raises: ShapeError for no tensors, 0-d tensors or lengths that differ.
     Gradient: the parts of dy.
     """
@@ -219,8 +222,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if any(part.ndim == 0 for part in parts):
         raise ShapeError("cat: 0-d tensors cannot be joined; use stack")
     dtype = result_type(*(part.dtype for part in parts))
-    place = one_dim("cat", dim, parts[0].ndim)
-    return Concatenate.apply(place, *(part if part.dtype == dtype else part.to(dtype) for part in parts))  # type: ignore[no-any-return]
+    shape = next((part.shape for part in parts if part.shape != (0,)), (0,))
+    place = one_dim("cat", dim, len(shape))
+    if len(shape) > 1:  # then parts of shape (0,) mean: nothing to add
+        parts = [reshape(p, (*shape[:place], 0, *shape[place + 1 :])) if p.shape == (0,) else p for p in parts]
+    return Cat.apply(place, *(part if part.dtype == dtype else part.to(dtype) for part in parts))  # type: ignore[no-any-return]
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -12,35 +12,37 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import dtype_of
 from gpudl.backend.kernel import kernel
-from gpudl.ops.operands import one_dim
+from gpudl.ops.operands import narrowed, one_dim, total, widened
 
 
 @kernel
 def softmax_forward(x: Array, dim: int) -> Array:
     """y = exp(x - max) / sum(exp(x - max)) along dim. x: floating, any shape."""
     xp = xp_of(x)
-    y = xp.exp(x - xp.amax(x, axis=dim, keepdims=True))
-    return y / y.sum(axis=dim, keepdims=True)
+    wide = widened(x)
+    y = xp.exp(wide - xp.amax(wide, axis=dim, keepdims=True))
+    return narrowed(y / y.sum(axis=dim, keepdims=True), x.dtype)
 
 
 @kernel
 def softmax_backward(dy: Array, y: Array, dim: int) -> Array:
     """dx = y * (dy - sum(dy * y)) along dim."""
-    return y * (dy - (dy * y).sum(axis=dim, keepdims=True))
+    return y * (dy - total(dy * y, dim, keepdims=True))
 
 
 @kernel
 def log_softmax_forward(x: Array, dim: int) -> Array:
     """y = x - max - log(sum(exp(x - max))) along dim."""
     xp = xp_of(x)
-    shifted = x - xp.amax(x, axis=dim, keepdims=True)
-    return shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True))
+    wide = widened(x)
+    shifted = wide - xp.amax(wide, axis=dim, keepdims=True)
+    return narrowed(shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True)), x.dtype)
 
 
 @kernel
 def log_softmax_backward(dy: Array, y: Array, dim: int) -> Array:
     """dx = dy - exp(y) * sum(dy) along dim."""
-    return dy - xp_of(y).exp(y) * dy.sum(axis=dim, keepdims=True)
+    return dy - xp_of(y).exp(y) * total(dy, dim, keepdims=True)
 
 
 class Softmax(Primitive):
@@ -98,9 +100,9 @@ def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
 
 def _apply(cls: type[Primitive], name: str, input: Tensor, dim: int, dtype: Any) -> Tensor:
     x = input if dtype is None else input.to(dtype_of(dtype))
+    place = one_dim(name, dim, x.ndim)
     if x.dtype.kind != "f":
         raise RuntimeError(f"{name}: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
-    place = one_dim(name, dim, x.ndim)
     if not x.ndim:
         return cls.apply(x.reshape(1), 0).reshape(())  # type: ignore[no-any-return]
     if x.shape[place] == 0 or 0 in x.shape:

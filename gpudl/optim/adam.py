@@ -9,7 +9,7 @@ Loshchilov & Hutter 2019, arXiv:1711.05101; amsgrad: Reddi et al. 2018, arXiv:19
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,8 @@ import numpy as np
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
-
-# Elements updated at a time on a CPU: the five arrays of a chunk stay in the cache between the passes over them.
-_CHUNK = 1 << 14
+from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
+from gpudl.optim.pieces import pieces, scalars
 
 
 @kernel
@@ -71,34 +69,28 @@ def adam_step_cpu_(
     weight_decay: float,
     decoupled: bool,
 ) -> None:
-    arrays = (p, dp, m, v)
-    if highest is not None or not all(x.flags.c_contiguous for x in arrays):
-        adam_step_.reference(p, dp, m, v, highest, step, lr, beta1, beta2, eps, weight_decay, decoupled)
-        return
     # p -= scale m / (sqrt(v) + eps') with sqrt(1 - b2^t) moved into scale and eps' saves a pass.
     root = math.sqrt(1 - beta2**step)
-    scale, eps = lr * root / (1 - beta1**step), eps * root
-    flat = [x.reshape(-1) for x in arrays]
-    length = min(p.size, _CHUNK)
-    first, second = np.empty(length, p.dtype), np.empty(length, p.dtype)
-    for start in range(0, p.size, _CHUNK):
-        q, g, a, b = (x[start : start + _CHUNK] for x in flat)
-        s, r = first[: q.size], second[: q.size]
+    rate = lr * root / (1 - beta1**step)
+    small, scale, keep1, add1, keep2, add2 = scalars(p.dtype, eps * root, rate, beta1, 1 - beta1, beta2, 1 - beta2)
+    for q, g, a, b, high in pieces(p, dp, m, v, highest):
+        s = np.empty_like(q)
         if weight_decay and decoupled:
             q *= 1 - lr * weight_decay
         elif weight_decay:
-            np.multiply(q, weight_decay, out=r)
-            r += g
-            g = r
+            decayed = q * weight_decay
+            decayed += g
+            g = decayed
+        a *= keep1
+        a += np.multiply(g, add1, out=s)
         np.multiply(g, g, out=s)
-        s *= 1 - beta2
-        b *= beta2
+        s *= add2
+        b *= keep2
         b += s
-        np.multiply(g, 1 - beta1, out=s)
-        a *= beta1
-        a += s
+        if high is not None:
+            b = np.maximum(high, b, out=high)
         np.sqrt(b, out=s)
-        s += eps
+        s += small
         np.divide(a, s, out=s)
         s *= scale
         q -= s
@@ -115,11 +107,12 @@ class Adam(Optimizer):
         weight_decay: >= 0.
         amsgrad: divide by the largest average of g^2 so far.
         maximize: ascend instead.
+        decoupled_weight_decay: decay as AdamW does.
     Raises: ValueError for a setting out of range.
     Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
 
-    decoupled = False
+    buffers = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
         self,
@@ -127,42 +120,42 @@ class Adam(Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        weight_decay: float = 0,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "amsgrad": amsgrad, "maximize": maximize})
+        switches = {"amsgrad": amsgrad, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, {**settings, **switches})
 
     def check(self, group: Group) -> None:
         require_nonnegative(type(self).__name__, group, "lr", "eps", "weight_decay")
-        for beta in group["betas"]:
-            if not 0 <= beta < 1:
-                raise ValueError(f"{type(self).__name__}: betas must be in [0, 1), got {group['betas']}")
+        betas = group["betas"]
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {betas}")
 
-    def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        p = parameter.array
+    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
         if not state:
-            zeros_like = xp_of(p).zeros_like
-            state["step"] = 0
-            state["exp_avg"], state["exp_avg_sq"] = wrap(zeros_like(p), None), wrap(zeros_like(p), None)
-            if group["amsgrad"]:
-                state["max_exp_avg_sq"] = wrap(zeros_like(p), None)
-        state["step"] += 1
-        highest = state["max_exp_avg_sq"].array if group["amsgrad"] else None
+            state["step"] = wrap(np.zeros((), np.float32), None)  # a tensor, as in PyTorch's checkpoints
+        count = state["step"].array
+        step = int(count) + 1
+        count[...] = step
+        beta1, beta2 = group["betas"]
         adam_step_(
-            p,
+            parameter.array,
             -gradient if group["maximize"] else gradient,
-            state["exp_avg"].array,
-            state["exp_avg_sq"].array,
-            highest,
-            int(state["step"]),
-            group["lr"],
-            *group["betas"],
+            kept(state, "exp_avg", parameter),
+            kept(state, "exp_avg_sq", parameter),
+            kept(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None,
+            step,
+            float(group["lr"]),
+            beta1,
+            beta2,
             group["eps"],
             group["weight_decay"],
-            self.decoupled,
+            group["decoupled_weight_decay"],
         )
 
 
@@ -171,8 +164,6 @@ class AdamW(Adam):
 
     Arguments as Adam, weight_decay by default 0.01. Source: Loshchilov & Hutter 2019, arXiv:1711.05101.
     """
-
-    decoupled = True
 
     def __init__(
         self,
@@ -185,4 +176,9 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:  # also from the state of an Adam
+            group["decoupled_weight_decay"] = True

@@ -2,7 +2,8 @@
 
     g = dp + weight_decay p;   m = momentum m + (1 - dampening) g;   p = p - lr m   (Nesterov: p - lr (g + momentum m))
 
-Robbins & Monro 1951; Polyak 1964; Nesterov 1983, in the form of Sutskever et al. 2013.
+The first step does not dampen, m = g, as in PyTorch. Robbins & Monro 1951; Polyak 1964; Nesterov 1983, in the form of
+Sutskever et al. 2013.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
+from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
+from gpudl.optim.pieces import pieces, scalars
 
 
 @kernel
@@ -36,6 +38,35 @@ def sgd_step_(
     p -= lr * g
 
 
+@sgd_step_.cpu("float32", "float64")
+def sgd_step_cpu_(
+    p: Array,
+    dp: Array,
+    m: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    rate, keep = scalars(p.dtype, lr, momentum)
+    for q, g, a in pieces(p, dp, m):
+        if weight_decay:
+            decayed = q * weight_decay
+            decayed += g
+            g = decayed
+        if a is not None:
+            a *= keep
+            a += g * (1 - dampening) if dampening else g
+            if nesterov:
+                ahead = a * keep
+                ahead += g
+                g = ahead
+            else:
+                g = a
+        q -= g * rate
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent.
 
@@ -51,13 +82,15 @@ class SGD(Optimizer):
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
     """
 
+    buffers = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Iterable[Any],
         lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -70,18 +103,20 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening 0")
 
-    def update(self, parameter: Tensor, gradient: Array, state: dict[str, Any], group: Group) -> None:
-        if group["maximize"]:
-            gradient = -gradient
-        momentum, dampening, decay = group["momentum"], group["dampening"], group["weight_decay"]
+    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
+        momentum, dampening = group["momentum"], group["dampening"]
         m = None
         if momentum:
-            if "momentum_buffer" not in state:
-                # The first gradient enters whole, not dampened, as in PyTorch.
-                start = gradient + decay * parameter.array if decay else gradient
-                state["momentum_buffer"] = wrap(start.copy(), None)
-                lead = start + momentum * start if group["nesterov"] else start
-                parameter.array -= group["lr"] * lead
-                return
-            m = state["momentum_buffer"].array
-        sgd_step_(parameter.array, gradient, m, group["lr"], momentum, dampening, decay, group["nesterov"])
+            if not state:
+                dampening = 0  # 0 momentum + g: the first gradient enters whole
+            m = kept(state, "momentum_buffer", parameter)
+        sgd_step_(
+            parameter.array,
+            -gradient if group["maximize"] else gradient,
+            m,
+            float(group["lr"]),
+            momentum,
+            dampening,
+            group["weight_decay"],
+            group["nesterov"],
+        )

@@ -1,0 +1,154 @@
+"""A training step of an MLP, forward, backward and Adam: gpudl beside PyTorch.
+
+    python -m benchmarks.train_step [--threads 1 2] [--json FILE]
+
+Two sizes: small, 784-128-64-10 with a batch of 64, and big, 784-1024-1024-10 with a batch of 256. The program is the
+same in both libraries, line for line, from the same weights. PyTorch runs its default Adam, and once more with
+fused=True, its fastest on a CPU. Ratios are to the default.
+
+Each program has a process of its own, which waits at a pipe while the others run: the threads of one library spin for
+a while after its work, and would slow the other's.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import Any
+
+from benchmarks import timing
+
+SIZES = {"small": ((784, 128, 64, 10), 64), "big": ((784, 1024, 1024, 10), 256)}
+OPPONENTS = {"torch": {}, "torch, fused Adam": {"fused": True}}
+PROGRAMS: dict[str, dict[str, Any]] = {"gpudl": {}, **OPPONENTS}
+COMPARED = 5  # steps, after which the losses are compared
+
+
+def training_step(lib: Any, size: str, **settings: Any) -> Callable[[], Any]:
+    """The program: a function that trains one step on random numbers and returns the loss."""
+    import numpy as np
+
+    widths, batch = SIZES[size]
+    generator = np.random.default_rng(0)
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
+    model = lib.nn.Sequential(*layers[:-1])
+    for parameter in model.parameters():
+        bound = parameter.shape[-1] ** -0.5
+        parameter.data = lib.from_numpy(generator.uniform(-bound, bound, tuple(parameter.shape)).astype(np.float32))
+    inputs = lib.from_numpy(generator.standard_normal((batch, widths[0])).astype(np.float32))
+    labels = lib.from_numpy(generator.integers(0, widths[-1], batch))
+    criterion = lib.nn.CrossEntropyLoss()
+    optimizer = lib.optim.Adam(model.parameters(), lr=0.001, **settings)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = criterion(model(inputs), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def work(program: str, size: str, threads: int) -> None:
+    """The process of one program: say the losses of the first steps, then for each number read run so many steps."""
+    timing.restart_clean(threads)
+    lib = timing.library(program.split(",")[0])
+    if lib.__name__ == "torch":
+        lib.set_num_threads(threads)
+    step = training_step(lib, size, **PROGRAMS[program])
+    print(*(f"{step().item():.5f}" for _ in range(COMPARED)), flush=True)
+    sample = timing.loop(step)
+    for line in sys.stdin:
+        print(sample(int(line)), flush=True)
+
+
+class Worker:
+    """A process that runs `work`, as a sample for timing.alternate.
+
+    Attributes:
+        losses: of the first steps.
+    """
+
+    def __init__(self, program: str, size: str, threads: int):
+        command = [sys.executable, "-m", "benchmarks.train_step", "--work", program, size, str(threads)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.losses = [float(loss) for loss in self._read().split()]
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(self._process.args[2:])} ended with exit code {self._process.wait()}")
+        return line
+
+    def __call__(self, number: int) -> float:
+        assert self._process.stdin is not None
+        print(number, file=self._process.stdin, flush=True)
+        return float(self._read())
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def measure(size: str, threads: int, rounds: int, seconds: float) -> list[dict[str, Any]]:
+    """A row for each opponent."""
+    print(f"{size}, {threads} threads ...", file=sys.stderr)
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(Worker(name, size, threads)) for name in PROGRAMS}
+        losses = {name: worker.losses for name, worker in workers.items()}
+        for name in OPPONENTS:
+            if any(abs(mine - its) > 1e-3 * its for mine, its in zip(losses["gpudl"], losses[name], strict=True)):
+                raise RuntimeError(f"the programs do not compute the same: losses {losses}")
+        times = timing.alternate(workers, rounds=rounds, seconds=seconds, pause=min(0.05, 10 * seconds))
+    rows = []
+    for name in OPPONENTS:
+        row: dict[str, Any] = {"case": size, "threads": threads, "opponent": name}
+        for key, program in (("gpudl_us", "gpudl"), ("torch_us", name)):
+            row[key] = round(1e6 * timing.spread(times[program]).median, 1)
+        rows.append(row | timing.columns("ratio", timing.ratio(times, "gpudl", name), digits=3))
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = timing.parser(__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="thread counts (1, and 2 if there are)")
+    parser.add_argument("--work", nargs=3, metavar=("PROGRAM", "SIZE", "THREADS"), help="used by the benchmark itself")
+    args = parser.parse_args(argv)
+    if args.work:
+        work(args.work[0], args.work[1], int(args.work[2]))
+        return 0
+    counts = args.threads or ([1] if args.quick or os.cpu_count() == 1 else [1, 2])
+    timing.restart_clean(counts[0])
+    clock = timing.Clock()
+    rounds, seconds = args.rounds or (2 if args.quick else 31), 1e-3 if args.quick else 0.1
+    rows = [row for size in SIZES for threads in counts for row in measure(size, threads, rounds, seconds)]
+    lines = [
+        (
+            f"{row['case']}, threads {row['threads']}, to {row['opponent']}",
+            *(f"{row[key]:.0f}" for key in ("gpudl_us", "torch_us")),
+            f"{row['ratio']:.2f}",
+            timing.quartiles(row, "ratio"),
+        )
+        for row in rows
+    ]
+    print(timing.table(("training step", "gpudl us", "torch us", "ratio", "quartiles"), lines))
+    timing.report("train_step", rows, timing.environment(clock, counts), args.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""An operation of your own, two ways: SiLU, x * sigmoid(x), which some networks use in place of ReLU.
+
+    python examples/custom_op.py [--device cuda] [--epochs 300] [--seed 0]
+
+As a Function it is written on Tensors, with PyTorch's contract. As a Primitive it is written on arrays, which is how
+gpudl's own operations are made: it is faster, and its kernels may get optimized bodies for a device. Either way, write
+down the gradient and let gradcheck compare it with a numerical one. Both then fit the same curve.
+Progress goes to stderr, the result to stdout.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+import gpudl
+from gpudl import nn, optim
+from gpudl.autograd import Function, Primitive, gradcheck, gradgradcheck
+from gpudl.backend.arrays import xp_of
+from gpudl.backend.kernel import kernel
+
+# 1. A Function: forward and backward take and return Tensors. What backward needs is saved on ctx. Since backward
+#    is made of operations on Tensors, it can be differentiated itself.
+
+
+class SiluFunction(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x.sigmoid()
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        s = x.sigmoid()
+        return dy * s * (1 + x * (1 - s))
+
+
+# 2. A Primitive on kernels: functions of arrays, NumPy's on the CPU and CuPy's on a GPU; `xp_of(x)` is the module that
+#    belongs to x. When the gradient is to be differentiated again, the same body runs on Tensors, and xp is gpudl.
+
+
+@kernel
+def silu_forward(x):
+    """y = x / (1 + exp(-x)), by way of tanh, which does not overflow."""
+    return x * (xp_of(x).tanh(x * 0.5) * 0.5 + 0.5)
+
+
+@kernel
+def silu_backward(dy, x):
+    """dx = dy s (1 + x (1 - s)), s = sigmoid(x)."""
+    s = xp_of(x).tanh(x * 0.5) * 0.5 + 0.5
+    return dy * s * (1 + x * (1 - s))
+
+
+class Silu(Primitive):
+    def forward(ctx, x):
+        ctx.save(x)
+        return silu_forward(x)
+
+    def backward(ctx, dy):
+        (x,) = ctx.saved
+        return silu_backward(dy, x)
+
+
+class Activation(nn.Module):
+    """Either of the two as a layer."""
+
+    def __init__(self, operation):
+        super().__init__()
+        self.operation = operation
+
+    def forward(self, x):
+        return self.operation(x)
+
+
+def check(operation, device):
+    """First and second derivatives against numerical ones, in float64; raises GradcheckError if they differ."""
+    x = gpudl.randn(4, 3, dtype=gpudl.float64, device=device).requires_grad_()
+    gradcheck(operation, x)
+    gradgradcheck(operation, x)
+
+
+def fit(operation, epochs, device):
+    """The mean squared error of a small network with this activation on y = sin(3 x), when it has been trained."""
+    points = np.linspace(-1, 1, 128, dtype=np.float32).reshape(-1, 1)
+    x, y = gpudl.from_numpy(points).to(device), gpudl.from_numpy(np.sin(3 * points)).to(device)
+    model = nn.Sequential(nn.Linear(1, 32), Activation(operation), nn.Linear(32, 1)).to(device)
+    criterion = nn.MSELoss()
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    for _ in range(epochs):
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        optimizer.step()
+    with gpudl.no_grad():
+        return criterion(model(x), y).item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="An operation of your own, two ways.")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: cpu)")
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    try:
+        device = gpudl.device(args.device)
+        gpudl.zeros(1, device=device)
+    except gpudl.DeviceError as error:
+        print(f"custom_op: {error}", file=sys.stderr)
+        return 2
+
+    for name, operation in (("Function", SiluFunction.apply), ("Primitive", Silu.apply)):
+        gpudl.manual_seed(args.seed)
+        check(operation, device)
+        print(f"{name}: first and second derivatives are right; fitting ...", file=sys.stderr)
+        gpudl.manual_seed(args.seed)
+        print(f"{name}: mean squared error {fit(operation, args.epochs, device):.2e}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Nothing is exported without a test: a row of the op table, or a file of its own."""
+
+from pathlib import Path
+
+import pytest
+from cases import ROWS
+
+import gpudl
+import gpudl.nn.functional
+from gpudl.ops.methods import TensorMethods
+
+# Names that no row can hold, and the files of this folder that test them.
+ELSEWHERE = {
+    **dict.fromkeys(("tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "arange", "eye"), "test_create.py"),
+    **dict.fromkeys(("rand", "randn"), "test_create.py"),
+    "result_type": "test_promotion.py",
+    **dict.fromkeys(
+        ("Tensor.numpy", "Tensor.__array__", "Tensor.cuda", "Tensor.__repr__", "Tensor.__format__", "Tensor.__hash__"),
+        "test_methods.py",
+    ),
+}
+OPS = "gpudl.ops."
+_PLUMBING = {"__module__", "__doc__", "__slots__", "__dict__", "__weakref__", "__annotations__"}
+
+
+def exported():
+    """Every operation that a user can call, as the op table names it."""
+    names = [name for name, value in vars(gpudl).items() if (getattr(value, "__module__", None) or "").startswith(OPS)]
+    functional = [name for name, value in vars(gpudl.nn.functional).items() if callable(value)]
+    methods = [name for name in vars(TensorMethods) if name not in _PLUMBING]
+    return [
+        *names,
+        *(f"nn.functional.{name}" for name in functional),
+        *(f"Tensor.{name}" for name in methods),
+    ]
+
+
+@pytest.mark.parametrize("name", exported())
+def test_each_exported_operation_has_a_row_or_a_file(name):
+    if name in ELSEWHERE:
+        text = (Path(__file__).parent / ELSEWHERE[name]).read_text(encoding="utf-8")
+        assert name.split(".")[-1].strip("_") in text, f"{ELSEWHERE[name]} does not mention {name}"
+    else:
+        assert name in {row.op for row in ROWS.values()}, f"{name}: add a row to a rows_*.py file"
+
+
+def test_the_list_of_exceptions_is_short_and_current():
+    assert set(ELSEWHERE) <= set(exported())
+
+
+def test_many_operations_are_exported():
+    assert len(exported()) > 200
+    assert "add" in exported()
+    assert "Tensor.clamp_" in exported()
+    assert "nn.functional.linear" in exported()

@@ -1,0 +1,31 @@
+"""How far two results of one computation may lie apart: one table for all tests."""
+
+import numpy as np
+
+# dtype: (relative, absolute). Gradients and values alike: both are a few roundings of well-scaled numbers. The
+# oracle adds up in another order, and for float16 in another precision.
+TOLERANCES = {
+    "float16": (4e-3, 2e-3),
+    "float32": (3e-6, 3e-6),
+    "float64": (1e-12, 1e-12),
+}
+
+
+def tolerance(dtype):
+    """(relative, absolute) for a dtype; (0, 0) for bools and integers, which must agree exactly."""
+    return TOLERANCES.get(np.dtype(dtype).name, (0, 0))
+
+
+def assert_close(got, want, label, slack=1.0):
+    """Two NumPy arrays agree: shape, dtype, every nan and infinity, and finite values within the tolerance.
+
+    Args:
+        got, want: what gpudl gave, and the oracle.
+        label: what is compared; opens the message.
+        slack: factor on the tolerance.
+    """
+    assert got.shape == want.shape, f"{label}: shape {got.shape}, expected {want.shape}"
+    assert got.dtype == want.dtype, f"{label}: dtype {got.dtype}, expected {want.dtype}"
+    relative, absolute = tolerance(want.dtype)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(got, want, relative * slack, absolute * slack, equal_nan=True, err_msg=label)
