@@ -31,14 +31,14 @@ Train the network that a TOML file describes: its data, layers, optimizer and tr
 
   gpudl train examples/digits.toml
   gpudl train examples/mnist.toml --set data.root=~/data --epochs 3 --device cpu
-  gpudl train examples/digits.toml --seed 1 --set optimizer.lr=0.01 --set model.layers.0.out_features=64
+  gpudl train examples/digits.toml --seed 1 --set optimizer.lr=0.01 --set model.layers.0.bias=false
 
 The run folder gets the weights (model.safetensors, after each epoch), the configuration with all defaults, the seed
 and the device (config.toml; training from it repeats the run), and a line for each epoch (log.jsonl).
 """
 
 _SET = """\
-replace a key of the file, or add one; the value is TOML, else taken as a string. Entries of a list by number:
+replace a key of the configuration, or add one; the value is TOML, else taken as a string. Entries of a list by number:
 model.layers.0.out_features=64 or 'model.layers[0].out_features=64'. A whole table: 'optimizer={type="Adam"}'.
 May be given several times; the last one counts, also between this and the options above
 """
@@ -47,7 +47,7 @@ _TEST = """\
 Evaluate the weights in a run folder on the test data.
 
   gpudl test runs/digits-20250131-120000
-  gpudl test runs/digits-20250131-120000 --device cpu
+  gpudl test runs/mnist-20250131-120000 --device cpu --set data.root=~/data
 
 With the device and batch size of the run, the figures are those that the run ended with.
 """
@@ -68,23 +68,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns: the exit code.
     """
     try:
-        arguments = _parser().parse_args(argv)
-    except SystemExit as exit:
-        return exit.code if isinstance(exit.code, int) else 2
-    try:
-        return _run(arguments.command, arguments)
+        try:
+            arguments = _parser().parse_args(argv)
+            code = _run(arguments)
+        except SystemExit as exit:  # argparse has answered, or said what is wrong
+            code = exit.code if isinstance(exit.code, int) else 2
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _give_up_stdout(1)
+    except OSError as error:
+        return _give_up_stdout(_fail(f"cannot write the results: {error.strerror}", 1))
 
 
-def _run(command: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+def _give_up_stdout(code: int) -> int:
+    """Let Python's own flush at the end go nowhere, since it would fail again and print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         from gpudl.train import ConfigError, RunError, WriteError
 
         try:
-            command(arguments)
-            sys.stdout.flush()
+            arguments.command(arguments)
         except (ConfigError, RunError) as error:
             return _fail(error, 2)
         except WriteError as error:
@@ -128,7 +136,8 @@ def _override(origin: str, key: str, text: str) -> Override:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="gpudl", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="gpudl", description=_ABOUT, formatter_class=formatter, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"gpudl {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -136,16 +145,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("config", metavar="CONFIG.toml", help="the configuration; see the folder examples")
     _device_and_batch_size(train)
     _option(train, "--epochs", "train.epochs", "N", "train.epochs: passes over the training data")
-    _option(
-        train, "--seed", "train.seed", "N", "train.seed: of all random numbers; without one, one is drawn and recorded"
-    )
+    _option(train, "--seed", "train.seed", "N", "train.seed: of all random numbers; drawn and recorded if not given")
     train.add_argument("--out", metavar="DIR", help="the run folder; runs/<name of CONFIG>-<date>-<time> by default")
-    train.add_argument("--set", action="append", dest="overrides", metavar="KEY=VALUE", type=_key_value, help=_SET)
+    _set(train)
     train.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
 
     test = _command(commands, "test", "evaluate a run folder", _TEST, _test)
     test.add_argument("run", metavar="RUN_DIR", help="the folder that gpudl train wrote")
     _device_and_batch_size(test)
+    _set(test)
     return parser
 
 
@@ -154,7 +162,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=description, formatter_class=formatter
+        name, help=summary, description=description, formatter_class=formatter, allow_abbrev=False
     )
     parser.set_defaults(command=function, overrides=[])
     return parser
@@ -173,6 +181,10 @@ def _option(parser: argparse.ArgumentParser, flag: str, key: str, metavar: str, 
         return flag, key, text
 
     parser.add_argument(flag, action="append", dest="overrides", metavar=metavar, type=given, help=help)
+
+
+def _set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", action="append", dest="overrides", metavar="KEY=VALUE", type=_key_value, help=_SET)
 
 
 def _key_value(text: str) -> tuple[str, str, str]:

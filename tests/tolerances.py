@@ -11,21 +11,22 @@ TOLERANCES = {
 }
 
 
-def tolerance(dtype):
-    """(relative, absolute) for a dtype; (0, 0) for bools and integers, which must agree exactly."""
-    return TOLERANCES.get(np.dtype(dtype).name, (0, 0))
+def tolerance(*dtypes):
+    """(relative, absolute) for the coarsest of some dtypes; (0, 0) for bools and integers, which must agree exactly."""
+    return max(TOLERANCES.get(np.dtype(dtype).name, (0, 0)) for dtype in dtypes)
 
 
-def assert_close(got, want, label, slack=1.0):
+def assert_close(got, want, label, slack=1.0, along=()):
     """Two NumPy arrays agree: shape, dtype, every nan and infinity, and finite values within the tolerance.
 
     Args:
         got, want: what gpudl gave, and the oracle.
         label: what is compared; opens the message.
         slack: factor on the tolerance.
+        along: dtypes that the computation went through.
     """
     assert got.shape == want.shape, f"{label}: shape {got.shape}, expected {want.shape}"
     assert got.dtype == want.dtype, f"{label}: dtype {got.dtype}, expected {want.dtype}"
-    relative, absolute = tolerance(want.dtype)
+    relative, absolute = tolerance(want.dtype, *along)
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(got, want, relative * slack, absolute * slack, equal_nan=True, err_msg=label)

@@ -7,7 +7,7 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.ops.operands import Binary, Number, binary, fitted, promoted
+from gpudl.ops.operands import Binary, Number, binary, fitted, operand, promoted
 
 
 class Add(Binary):
@@ -189,7 +189,7 @@ def _is_bool(value: Any) -> bool:
 
 def _scaled(name: str, x: Any, y: Any, alpha: Number) -> tuple[Any, Any]:
     """Both promoted, the second times alpha."""
-    x, y = promoted(name, x, y)
+    x, y, alpha = *promoted(name, x, y), operand(name, alpha)
     dtype = (x if isinstance(x, Tensor) else y).dtype
     if isinstance(alpha, bool) and dtype.kind != "b":
         raise RuntimeError(f"{name}: a bool alpha needs a bool result, this one is {dtype}")

@@ -45,8 +45,8 @@ class Result:
         scores: on the test data, with the weights in the folder.
         samples: how many test samples there are.
         device: where it was computed.
-        epochs: how many were trained.
-        seconds: what they took, evaluation included.
+        epochs: how many the configuration asks for.
+        seconds: what they took, evaluation included; for evaluate_run, what the evaluation took.
     """
 
     run: Path
@@ -146,6 +146,7 @@ def evaluate(model: Module, loss: Module, loader: DataLoader, device: str | gpud
         loader: batches of inputs and targets (count,).
         device: where the model is.
     Returns: both as means over the samples, so that a last batch that is not full counts for what it has.
+    Raises: ValueError if there are no samples.
     """
     device = gpudl.device(device)
     before = model.training
@@ -163,6 +164,8 @@ def evaluate(model: Module, loss: Module, loader: DataLoader, device: str | gpud
                 samples += len(x)
     finally:
         model.train(before)
+    if not samples:
+        raise ValueError("evaluate: the loader gives no samples")
     return Scores(float(total) / samples, int(right) / samples)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -79,7 +80,6 @@ class RunFolder:
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the weights in place of those before. Raises: WriteError, and those before stay."""
-        # asarray, since ascontiguousarray would make 0-d tensors 1-d.
         tensors = {name: _host(tensor) for name, tensor in model.state_dict().items()}
         # Names and layouts are PyTorch's, and "pt" is how readers of such files ask for that.
         self._replace(WEIGHTS, _in_order(save(tensors, {"format": "pt", "gpudl": gpudl.__version__})))
@@ -136,8 +136,7 @@ class RunFolder:
 
 
 def _host(tensor: gpudl.Tensor) -> Any:
-    import numpy as np
-
+    # ascontiguousarray would make 0-d tensors 1-d.
     return np.asarray(tensor.cpu().numpy(), order="C")
 
 

@@ -82,6 +82,10 @@ SCENARIOS = {
         delattr(net, "scratch"),
         net.register_buffer("scratch", lib.ones(1)),
     ),
+    "delete scratch and register a parameter": lambda lib, net: (
+        delattr(net, "scratch"),
+        net.register_parameter("scratch", lib.nn.Parameter(lib.ones(1))),
+    ),
     "delete parameter, assign tensor": lambda lib, net: (delattr(net, "w"), setattr(net, "w", lib.ones(2))),
     "register module's name as buffer": lambda lib, net: net.register_buffer("layer", lib.ones(2)),
     "register parameter's name as buffer": lambda lib, net: net.register_buffer("w", lib.ones(2)),

@@ -27,6 +27,16 @@ row("mul", ints((2, 3), dtype="int32"), (3,))
 row("add", (2, 3), call=lambda lib, x: x + x, note="itself")
 row("mul", (2, 3), call=lambda lib, x: x * x * x, note="itself")
 
+# Gradients have the dtypes of their inputs, whatever the result was promoted to.
+double, scalar = floats((3,), dtype="float64", low=0.5), floats((), dtype="float64", low=0.5)
+for op in ("add", "sub", "mul", "div", "maximum", "minimum"):
+    row(op, (2, 3), double)
+    row(op, scalar, (2, 3))
+row("pow", floats((2, 3), low=0.5), double)
+row("where", bools((2, 3)), (2, 3), double)
+row("clamp", (2, 3), scalar, double)
+row("masked_fill", (2, 3), bools((3,)), scalar)
+
 nonzero = floats((2, 3), low=0.5, high=3)
 row("div", (2, 3), nonzero)
 row("div", (2, 3), floats((3,), low=-3, high=-0.5))

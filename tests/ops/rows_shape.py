@@ -1,6 +1,6 @@
 """Rows of shape operations, joining, indexing, casts, copies and matrix products."""
 
-from cases import bools, ints, row
+from cases import bools, floats, ints, row
 
 shape = (2, 3, 4)
 
@@ -84,6 +84,7 @@ for op in ("cat", "concatenate"):
 row("cat", (2, 3), ints((2, 3)), call=lambda lib, *xs: lib.cat(xs))
 row("cat", ints((2,), dtype="uint8"), ints((2,), dtype="int8"), call=lambda lib, *xs: lib.cat(xs))
 row("cat", bools((2,)), (2,), (1,), call=lambda lib, *xs: lib.cat(list(xs)))
+row("cat", (2, 3), floats((1, 3), dtype="float64"), call=lambda lib, *xs: lib.cat(xs), note="wider")
 row("cat", (2, 3), call=lambda lib, x: lib.cat([x, x, x * 2], 1), note="twice")
 row("cat", (2, 3), (0,), call=lambda lib, *xs: lib.cat(xs), note="legacyempty")
 row("cat", (2, 3), (2, 2), call=lambda lib, *xs: lib.cat(xs), note="unfit")
@@ -131,7 +132,8 @@ def _set(index, value=None):
 row("Tensor.__setitem__", shape, call=_set(1, 2), note="number")
 row("Tensor.__setitem__", shape, (4,), call=_set((slice(None), 1)), note="row")
 row("Tensor.__setitem__", shape, (), call=_set((..., 2)), note="0d")
-row("Tensor.__setitem__", shape, (3, 4), call=_set([1]), note="list")
+both_wrong = {"norows": "the index and the value are both wrong then; torch complains of one, we of the other"}
+row("Tensor.__setitem__", shape, (3, 4), call=_set([1]), note="list", unlike=both_wrong)
 row("Tensor.__setitem__", shape, ints((2, 1, 4)), call=_set(slice(None)), note="cast")
 row("Tensor.__setitem__", shape, (3,), call=_set(0), note="unfit")
 

@@ -56,7 +56,7 @@ def test_what_is_no_tensor_raises(name, data, device):
     assert isinstance(got.error, (TypeError, ValueError, RuntimeError))
 
 
-@pytest.mark.parametrize("data", [None, [None], {}, object(), 1j, np.array([1j]), np.array([1], np.uint16)], ids=repr)
+@pytest.mark.parametrize("data", [None, [None], {}, object, 1j, np.array([1j]), np.array([1], np.uint16)], ids=repr)
 def test_what_gpudl_has_no_elements_for_raises(data, device):
     with pytest.raises(TypeError, match="element"):
         gpudl.tensor(data, device=device)

@@ -132,6 +132,11 @@ def test_evaluation_leaves_model_and_gradients_alone() -> None:
     assert not model.training
 
 
+def test_evaluation_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        evaluate(nn.Sequential(nn.Linear(4, 3)), nn.CrossEntropyLoss(), DataLoader([], 4))
+
+
 def test_training_loss_is_the_mean_over_samples(config_file: Path, tmp_path: Path) -> None:
     # Nothing is learned, so the mean over the batches, the last of which is not full, is that of the initial weights.
     config = load_config(config_file, {"optimizer.lr": 0.0, "train.epochs": 1})

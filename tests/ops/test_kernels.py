@@ -1,0 +1,196 @@
+"""Every body of every kernel agrees with its reference: on the device, in each dtype, whatever the memory order.
+
+A kernel has an entry in EXAMPLES: a function of `arrays` that gives the argument lists to try. `arrays(shape, low,
+high)` makes floating point arguments of the dtype under test. A kernel without an entry fails a test.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from cases import FLOATS, INTEGERS
+from tolerances import assert_close
+
+import gpudl.nn
+import gpudl.optim
+from gpudl.backend.arrays import quiet
+from gpudl.backend.device import to_host, transfer
+from gpudl.backend.kernel import KERNELS
+
+SHAPES = ((), (1,), (5,), (3, 4), (2, 3, 5), (0, 3), (129, 65), (3, 7001))
+LABELS = np.array([0, 3, -100, 1, 2])
+
+
+def unary(arrays):
+    for shape in SHAPES:
+        yield [arrays(shape)]
+
+
+def relu_backward(arrays):
+    for shape in SHAPES:
+        yield [arrays(shape), np.asarray(np.maximum(arrays(shape), 0))]
+
+
+def along_dims(arrays):
+    wide = (((129, 65), 1), ((65, 129), 0), ((2, 7001), 1))
+    for shape, dim in (((5,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 5), 1), *wide):
+        yield [arrays(shape, -6, 6), dim]
+
+
+def softmax_backward(arrays):
+    for x, dim in along_dims(arrays):
+        y = np.exp(x.astype("float64"))
+        yield [arrays(x.shape), (y / y.sum(dim, keepdims=True)).astype(x.dtype), dim]
+
+
+def log_softmax_backward(arrays):
+    for x, dim in along_dims(arrays):
+        total = np.exp(x.astype("float64")).sum(dim, keepdims=True)
+        yield [arrays(x.shape), (x - np.log(total)).astype(x.dtype), dim]
+
+
+def cross_entropy_forward(arrays):
+    for weighted, ignore_index, smoothing in itertools.product((False, True), (-100, 1), (0.0, 0.1)):
+        weight = arrays((4,), 0.5, 2) if weighted else None
+        labels = LABELS if ignore_index == -100 else abs(LABELS) % 4
+        yield [arrays((5, 4), -5, 5), labels, weight, ignore_index, smoothing]
+    yield [arrays((64, 1000), -8, 8), np.arange(64) * 7, None, -100, 0.0]
+    yield [arrays((0, 4)), LABELS[:0], None, -100, 0.0]
+
+
+def cross_entropy_backward(arrays):
+    for x, target, weight, ignore_index, smoothing in cross_entropy_forward(arrays):
+        exact = KERNELS["cross_entropy_forward"].reference(x, target, weight, ignore_index, smoothing)
+        yield [arrays(x.shape[:1]), x, target, weight, ignore_index, smoothing, *exact[1:]]
+        yield [arrays(x.shape[:1]), x, target, weight, ignore_index, smoothing, None, None]
+
+
+def check_classes(arrays):
+    for dtype in INTEGERS:
+        yield [np.array([0, 3, 100, 1], dtype), 4, 100]
+
+
+def sgd_step(arrays):
+    for shape in ((5,), (3, 4), (3, 7001)):
+        for settings in ((0.1, 0.0, 0.0, 0.0, False), (0.1, 0.0, 0.0, 0.01, False)):
+            yield [arrays(shape), arrays(shape), None, *settings]
+        for settings in ((0.1, 0.9, 0.0, 0.0, False), (0.1, 0.9, 0.3, 0.01, False), (0.1, 0.9, 0.0, 0.01, True)):
+            yield [arrays(shape), arrays(shape), arrays(shape), *settings]
+
+
+def adam_step(arrays):
+    for shape in ((5,), (3, 4), (3, 7001)):
+        for decay, decoupled, amsgrad, step in ((0.0, False, False, 1), (0.1, False, False, 7), (0.1, True, True, 100)):
+            highest = arrays(shape, 0.5, 2) if amsgrad else None
+            state = [arrays(shape), arrays(shape), arrays(shape), arrays(shape, 0.5, 2), highest]
+            yield [*state, step, 0.01, 0.9, 0.999, 1e-8, decay, decoupled]
+
+
+EXAMPLES: dict[str, Callable] = {
+    "relu_forward": unary,
+    "relu_backward": relu_backward,
+    "softmax_forward": along_dims,
+    "softmax_backward": softmax_backward,
+    "log_softmax_forward": along_dims,
+    "log_softmax_backward": log_softmax_backward,
+    "cross_entropy_forward": cross_entropy_forward,
+    "cross_entropy_backward": cross_entropy_backward,
+    "check_classes": check_classes,
+    "sgd_step_": sgd_step,
+    "adam_step_": adam_step,
+}
+# A step is far smaller than the parameter it changes: half floats lose it.
+DTYPES = {"sgd_step_": FLOATS[1:], "adam_step_": FLOATS[1:]}
+
+ORDERS = {
+    "C": lambda x: x.copy("C"),
+    "F": lambda x: x.copy("F"),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_each_kernel_has_examples(name):
+    assert name in EXAMPLES, f"add examples for kernel {name} to {__name__}.EXAMPLES"
+
+
+def test_examples_are_of_kernels_that_exist():
+    assert set(EXAMPLES) <= set(KERNELS)
+
+
+def maker(dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return lambda shape, low=-2.0, high=2.0: np.asarray(rng.uniform(low, high, shape)).astype(dtype)
+
+
+def run(body, args, place, order=np.array):
+    """What a body gives and what it leaves in its arguments, as NumPy arrays, for copies of the arguments on a device.
+
+    The copies are laid out by `order` where the device keeps that.
+    """
+    there = [transfer(order(arg.copy()), place) if isinstance(arg, np.ndarray) else arg for arg in args]
+    with quiet():
+        result = body(*there)
+    results = result if isinstance(result, tuple) else () if result is None else (result,)
+    return [to_host(np.asarray(each) if isinstance(each, np.generic) else each) for each in results], [
+        to_host(arg) for arg in there if hasattr(arg, "dtype")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name in EXAMPLES for dtype in DTYPES.get(name, FLOATS)]
+)
+def test_bodies_agree_with_the_reference(name, dtype, device):
+    kernel = KERNELS[name]
+    host = gpudl.device("cpu")
+    for number, args in enumerate(EXAMPLES[name](maker(dtype))):
+        exact_args = [x.astype("float64") if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in args]
+        exact, exact_left = run(kernel.reference, exact_args, host)
+        given = [arg for arg in args if isinstance(arg, np.ndarray)]
+        bodies = {"dispatched": kernel}
+        bodies.update((body.__name__, body) for body in kernel.variants(transfer(given[0], device)))
+        for (label, body), (order, laid_out) in itertools.product(bodies.items(), ORDERS.items()):
+            where = f"{name} {dtype}, body {label}, example {number}, order {order}"
+            results, left = run(body, args, device, laid_out)
+            assert len(results) == len(exact), where
+            for got, want in zip(results, exact):
+                check(got, want, dtype, where)
+            for got, want, before in zip(left, exact_left, given):
+                if name.endswith("_"):
+                    check(got, want, dtype, f"{where}: an argument afterwards")
+                else:
+                    np.testing.assert_array_equal(got, before, f"{where}: an argument was changed")
+
+
+def check(got, want, dtype, label):
+    """Floating point results have the dtype under test, though what a forward keeps for its backward may be wider."""
+    if want.dtype.kind == "f":
+        assert got.dtype == dtype or (dtype == "float16" and got.dtype == "float32"), f"{label}: dtype {got.dtype}"
+        want = want.astype(got.dtype)
+        got, want = got.astype(dtype), want.astype(dtype)
+    assert_close(got, want, label, slack=4)
+
+
+def test_there_are_optimized_bodies_to_compare():
+    assert any(kernel.bodies for kernel in KERNELS.values())
+
+
+def test_a_wrong_body_is_caught(device):
+    kernel = KERNELS["cross_entropy_forward"]
+    arrays = maker("float32")
+    args = next(iter(cross_entropy_forward(arrays)))
+    (losses, *_), _ = run(kernel.reference, args, device)
+    with pytest.raises(AssertionError):
+        check(losses * np.float32(1.0001), losses, "float32", "a constant")
+    with pytest.raises(AssertionError):
+        check(losses.astype("float64"), losses, "float32", "a dtype")
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_labels_out_of_range_are_found_in_every_dtype(dtype):
+    kernel = KERNELS["check_classes"]
+    assert kernel(np.array([0, 3], dtype), 4, -100) is None
+    for bad in (4, -1) if dtype != "uint8" else (4, 255):
+        with pytest.raises(IndexError, match=str(bad)):
+            kernel(np.array([0, bad], dtype), 4, -100)
