@@ -16,11 +16,13 @@ class RemovableHandle:
 
     def __init__(self, hooks: list[Any], hook: Callable[..., Any]):
         self._hooks, self._hook = hooks, hook
+        self._removed = False
         hooks.append(hook)
 
     def remove(self) -> None:
         """Remove the hook; removing it twice does nothing."""
-        if any(hook is self._hook for hook in self._hooks):
+        if not self._removed:
+            self._removed = True
             self._hooks.remove(self._hook)
 
     def __enter__(self) -> RemovableHandle:

@@ -62,7 +62,7 @@ def require_writable(target: Tensor, name: str) -> None:
             what = "a leaf tensor" if owner is target else "a view of a leaf tensor"
             raise RuntimeError(f"{name}: {what} that requires grad cannot be changed in place; do it under no_grad()")
     array = target.array
-    if any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape)):
+    if array.size and any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape)):
         raise RuntimeError(f"{name}: several elements of an expanded tensor share one memory place; clone() it first")
 
 

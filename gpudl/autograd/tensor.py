@@ -246,6 +246,8 @@ class Leaf(Node):
                 # Two leaves may be handed the same array (a + b): keep it only if nobody else can see it.
                 if sys.getrefcount(gradient) > _UNSHARED or gradient.base is not None:
                     gradient = gradient.copy()
+                if type(gradient) is not np.ndarray and isinstance(gradient, np.generic):
+                    gradient = np.asarray(gradient)  # NumPy gives scalars for 0-d results
                 tensor._grad = wrap(gradient, None)
             for hook in self.after or ():
                 hook(tensor)

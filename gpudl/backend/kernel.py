@@ -63,8 +63,9 @@ class Kernel:
         body = bodies.get(dtype)
         if body is None:
             return self.reference(*args)
+        kind = type(first)
         for x in args:
-            if x is not first and getattr(x, "dtype", dtype) is not dtype and _differs(x.dtype, dtype):
+            if type(x) is kind and x.dtype is not dtype and _differs(x.dtype, dtype):
                 return self.reference(*args)
         return body(*args)
 

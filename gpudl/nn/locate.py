@@ -18,9 +18,9 @@ def name_layer(error: Any, module: Module) -> None:
         message, layer, path, inner = found
         name = next((name for name, child in module._modules.items() if child is inner), "")
         path = ".".join(filter(None, (name, path)))
-    elif len(error.args) == 1:
+    elif len(error.args) == 1 and isinstance(error.args[0], str):
         layer = type(module).__name__ + ("" if module._modules else f"({module.extra_repr()})")
-        message, path = str(error.args[0]).rstrip(), ""
+        message, path = error.args[0].rstrip(), ""
     else:
         return
     error._layer = message, layer, path, module

@@ -107,7 +107,7 @@ class SGD(Optimizer):
         momentum, dampening = group["momentum"], group["dampening"]
         m = None
         if momentum:
-            if not state:
+            if "momentum_buffer" not in state:
                 dampening = 0  # 0 momentum + g: the first gradient enters whole
             m = kept(state, "momentum_buffer", parameter)
         sgd_step_(

@@ -93,6 +93,29 @@ def test_hooks_see_and_replace_the_whole_gradient():
         gpudl.ones(1).register_hook(print)
 
 
+def test_one_function_may_be_registered_twice():
+    x = gpudl.ones(1, requires_grad=True)
+    double = lambda g: g * 2  # noqa: E731
+    first, _ = x.register_hook(double), x.register_hook(double)
+    first.remove()
+    first.remove()
+    x.sum().backward()
+    assert x.grad.tolist() == [2]
+
+
+def test_gradients_of_0d_leaves_are_tensors_like_any_other():
+    x = gpudl.tensor(2.0, requires_grad=True)
+    (x * x).backward()
+    assert isinstance(x.grad.array, np.ndarray) and x.grad.device is x.device
+    x.grad.zero_()
+    (x * x).backward()
+    assert x.grad.item() == 4
+
+
+def test_empty_tensors_are_writable():
+    assert gpudl.zeros(2, 0, 3).zero_().shape == (2, 0, 3)
+
+
 def test_hooks_on_leaves_and_after_accumulation():
     x = gpudl.ones(2, requires_grad=True)
     events = []

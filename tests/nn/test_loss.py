@@ -70,7 +70,7 @@ def test_cross_entropy_of_one_sample(device):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("shape", [(4, 3), (1,), (2, 3, 4)])
+@pytest.mark.parametrize("shape", [(4, 3), (1,), (2, 3, 4), ()])
 def test_mse(device, dtype, reduction, shape):
     rng = np.random.default_rng(0)
     x, target = (np.asarray(rng.normal(size=shape), dtype) for _ in range(2))

@@ -229,7 +229,7 @@ def test_errors_with_other_arguments_pass_unchanged():
         def forward(self, error):
             raise error
 
-    for error in (RuntimeError("two", "things"), RuntimeError(), KeyError("x")):
+    for error in (RuntimeError("two", "things"), RuntimeError(3), RuntimeError(), KeyError("x")):
         arguments = error.args
         with pytest.raises(type(error)) as caught:
             nn.Sequential(Odd())(error)

@@ -224,7 +224,7 @@ def test_closure_is_run_with_gradients_and_its_loss_returned():
 
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_zero_grad_drops_or_fills(create_graph):
-    given = parameters(gpudl, shapes=[(2,), (3, 4), (5,), (0,), "transposed"])
+    given = parameters(gpudl, shapes=[(2,), (3, 4), (), (2, 0, 3), (0,), "transposed"])
     optimizer = optim.SGD(given[:-1])
     sum((p * p).sum() for p in given[1:]).backward(create_graph=create_graph)
     before = [p.grad for p in given]
