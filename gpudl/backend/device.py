@@ -220,6 +220,11 @@ def transfer(array: Array, target: Device) -> Array:
     return host if target is CPU else require(target).from_host(host, target)
 
 
+def is_on_host(array: Array) -> bool:
+    """True if `array` is a NumPy array in host memory, as it is on the CPU."""
+    return device_of(array) is CPU
+
+
 def to_host(array: Array) -> np.ndarray[Any, Any]:
     """`array` as a NumPy array, without a copy where it is one."""
     return array if type(array) is np.ndarray else backend_of(array).to_host(array)

@@ -9,7 +9,7 @@ import numpy as np
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
-from gpudl.backend.device import CPU, Device, device, device_of, to_host, transfer
+from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_host, transfer
 from gpudl.backend.dtypes import DType, dtype_of, float16, float32, float64, int32, int64
 
 
@@ -169,7 +169,7 @@ def numpy(input: Tensor) -> np.ndarray[Any, Any]:
     """
     if input.requires_grad:
         raise RuntimeError("numpy() of a tensor that requires grad would lose its history; use detach().numpy()")
-    if input.device is not CPU:
+    if not is_on_host(input.array):
         raise TypeError(f"numpy(): the tensor is on {input.device}; copy it with cpu() first")
     return input.array  # type: ignore[no-any-return]
 

@@ -27,8 +27,7 @@ def _place(spec: Spec) -> Device:
 
 
 def _put(array: np.ndarray[Any, Any], spec: Spec, requires_grad: bool) -> Tensor:
-    place = _place(spec)
-    tensor = wrap(array if place is CPU else transfer(array, place), None)
+    tensor = wrap(transfer(array, _place(spec)), None)
     return tensor.requires_grad_() if requires_grad else tensor
 
 

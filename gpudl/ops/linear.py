@@ -41,7 +41,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         weight: (out_features, in_features).
         bias: (out_features,), or None.
     Returns: (..., out_features).
-    Raises: ShapeError if the features differ; RuntimeError if the dtypes differ; DeviceError if the devices differ.
+    Raises: ShapeError if the features differ; RuntimeError if the dtypes differ or are bool; DeviceError if the
+        devices differ.
     Gradient: dy @ weight; dy^T @ input and the sum of dy, both over all rows.
     """
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:

@@ -47,7 +47,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         input, other: (..., rows, inner) and (..., inner, columns), leading dimensions broadcast; or (inner,) on
             either side, a vector whose dimension the result lacks. One dtype.
     Returns: (..., rows, columns).
-    Raises: ShapeError if the inner lengths differ, or an operand is 0-d; RuntimeError if the dtypes differ.
+    Raises: ShapeError if the inner lengths differ, or an operand is 0-d; RuntimeError if the dtypes differ or are bool.
     Gradient: dz @ other^T, input^T @ dz, summed over broadcast dimensions.
     """
     if not isinstance(input, Tensor) or not isinstance(other, Tensor):

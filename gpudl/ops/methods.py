@@ -10,7 +10,7 @@ import numpy as np
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.device import CPU, to_host
+from gpudl.backend.device import is_on_host, to_host
 from gpudl.backend.dtypes import get_default_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops import arithmetic, comparison, create, elementwise, index, reduce, shape
@@ -280,7 +280,7 @@ class TensorMethods:
         extra = [] if host.dtype in (get_default_dtype(), np.int64, np.bool_) and host.size else [f"dtype={host.dtype}"]
         if not host.size:
             extra.insert(0, f"size={host.shape}")
-        if self.device is not CPU:
+        if not is_on_host(self.array):
             extra.insert(0, f"device='{self.device}'")
         if self.grad_fn is not None:
             extra.append(f"grad_fn={self.grad_fn!r}")

@@ -181,7 +181,7 @@ def amax(
     Args:
         dim: the dimension or dimensions to reduce, default all.
         keepdim: keep them at length 1.
-    Raises: ShapeError if nothing is there to compare; IndexError if a dim is out of range.
+    Raises: ShapeError if nothing is there to compare; IndexError if a dim is out of range, or empty.
     """
     return _extreme("amax", input, dim if axis is None else axis, keepdim or keepdims, True)
 

@@ -40,7 +40,7 @@ def relu(input: Tensor) -> Tensor:
         input: any shape, any dtype but bool.
     Returns: the input's shape and dtype; nan stays nan.
     Raises: RuntimeError for a bool tensor.
-    Gradient: dy where the result is positive, else 0 (at 0 too).
+    Gradient: dy where the result is positive, else 0 (at 0 too); dy where it is nan.
     Source: Nair & Hinton 2010.
     """
     if input.dtype == bool:

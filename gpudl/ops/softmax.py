@@ -91,9 +91,14 @@ def softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
 
 
 def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
-    """log(softmax(input)), computed without taking the logarithm of a tiny number. Arguments as softmax.
+    """log(softmax(input)), computed without taking the logarithm of a tiny number.
 
+    Args:
+        input, dim, dtype: as softmax.
+    Returns: the input's shape.
+    Raises: as softmax.
     Gradient: dy - exp(y) * sum(dy).
+    Source: Bridle 1990.
     """
     return _apply(LogSoftmax, "log_softmax", input, dim, dtype)
 
