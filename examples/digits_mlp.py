@@ -24,13 +24,13 @@ def main():
         trainset, testset = Digits(train=True), Digits(train=False)
         device = gpudl.device(args.device)
         gpudl.manual_seed(args.seed)
-        model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)).to(device)
+        model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10)).to(device)
     except (ImportError, gpudl.DeviceError) as error:
         print(f"digits_mlp: {error}", file=sys.stderr)
         return 2
 
     loader = DataLoader(trainset, batch_size=32, shuffle=True)
-    optimizer = optim.Adam(model.parameters(), lr=0.002)
+    optimizer = optim.AdamW(model.parameters(), lr=0.002, weight_decay=0.4)
     criterion = nn.CrossEntropyLoss()
 
     for epoch in range(args.epochs):

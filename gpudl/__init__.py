@@ -70,7 +70,7 @@ from gpudl.ops.create import randn as randn
 from gpudl.ops.create import tensor as tensor
 from gpudl.ops.create import zeros as zeros
 from gpudl.ops.create import zeros_like as zeros_like
-from gpudl.ops.elementwise import abs_
+from gpudl.ops.elementwise import abs_ as _abs
 from gpudl.ops.elementwise import clamp as clamp
 from gpudl.ops.elementwise import exp as exp
 from gpudl.ops.elementwise import log as log
@@ -115,7 +115,7 @@ if TYPE_CHECKING:
     from gpudl import nn as nn
     from gpudl import optim as optim
 
-abs, clip, concatenate = abs_, clamp, cat
+abs, clip, concatenate = _abs, clamp, cat
 bool, half, float, double = bool_, float16, float32, float64
 int, long = int32, int64
 

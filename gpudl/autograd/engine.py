@@ -16,7 +16,7 @@ import itertools
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from gpudl.autograd.grad_mode import enable_grad, no_grad
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.node import Node
 from gpudl.autograd.primitive import as_array
 from gpudl.autograd.tensor import wrap
@@ -47,29 +47,31 @@ def walk(
     passes = None if targets is None else _leading_to(targets, waiting)
     found: dict[Node, Any] = {}
     ready = [node for node in pending if not waiting[node]]
-    with quiet(), enable_grad() if record else no_grad():
-        while ready:
-            node = ready.pop()
-            gradient = pending.pop(node, None)
-            gradients: Iterable[Any] = _NONE
-            if gradient is not None:
-                if node.hooks:
-                    gradient = _run_hooks(node.hooks, gradient, record)
-                if targets is not None and node in targets:
-                    found[node] = gradient
-                if passes is None or node in passes:
-                    gradients = node.run_recorded(gradient, retain) if record else node.run(gradient, retain)
-            for edge, gradient in zip(node.edges, gradients):
-                if edge is None:
-                    continue
+    enabled = mode.enabled
+    mode.enabled = record and not mode.inference
+    try:
+        with quiet():
+            while ready:
+                node = ready.pop()
+                gradient = pending.pop(node, None)
+                gradients: Iterable[Any] = _NONE
                 if gradient is not None:
-                    before = pending.get(edge)
-                    pending[edge] = gradient if before is None else before + gradient
-                left = waiting[edge] - 1
-                waiting[edge] = left
-                if not left:
-                    ready.append(edge)
-            gradient = gradients = before = _NONE  # a Leaf may keep an array that nobody else refers to
+                    if node.hooks:
+                        gradient = _run_hooks(node.hooks, gradient, record)
+                    if targets is not None and node in targets:
+                        found[node] = gradient
+                    if passes is None or node in passes:
+                        gradients = node.run_recorded(gradient, retain) if record else node.run(gradient, retain)
+                for edge, gradient in zip(node.edges, gradients):
+                    if edge is not None:
+                        if gradient is not None:
+                            pending[edge] = pending[edge] + gradient if edge in pending else gradient
+                        waiting[edge] = left = waiting[edge] - 1
+                        if not left:
+                            ready.append(edge)
+                gradient = gradients = _NONE  # a Leaf may keep an array that nobody else refers to
+    finally:
+        mode.enabled = enabled
     if any(waiting.values()):
         raise GraphError("a backward gave fewer gradients than its operation has differentiable arguments")
     return found
@@ -78,15 +80,15 @@ def walk(
 def _count_consumers(roots: Iterable[Node]) -> dict[Node, int]:
     """For every node that can be reached, how many edges lead to it; in an order of discovery."""
     count = dict.fromkeys(roots, 0)
-    stack = list(count)
-    while stack:
-        for edge in stack.pop().edges:
+    order = list(count)
+    for node in order:  # grows while it is read
+        for edge in node.edges:
             if edge is not None:
                 if edge in count:
                     count[edge] += 1
                 else:
                     count[edge] = 1
-                    stack.append(edge)
+                    order.append(edge)
     return count
 
 

@@ -135,13 +135,13 @@ def _roots(outputs: list[Tensor], gradients: list[Tensor | None], record: bool) 
     for output, gradient in zip(outputs, gradients):
         node = _node_that_wants(output, "tensors to differentiate")
         if gradient is None:
-            if output.array.size != 1:
+            array = output.array
+            if array.size != 1:
                 raise GraphError(
                     f"backward needs a gradient for an output of shape {output.shape}: only for scalars it is 1; "
                     "reduce the output with sum() or mean(), or pass the gradient"
                 )
-            one = backend_of(output.array).full(output.shape, 1, output.dtype, output.device)
-            gradient = wrap(one, None)
+            gradient = wrap(backend_of(array).full(array.shape, 1, array.dtype, device_of(array)), None)
         elif not isinstance(gradient, Tensor):
             raise TypeError(f"gradients must be Tensors, got {type(gradient).__name__}")
         elif gradient.shape != output.shape:

@@ -35,10 +35,11 @@ from gpudl.backend.errors import DeviceError, GraphError, ShapeError
 _new = object.__new__
 _ndarray = np.ndarray
 _NOTHING: tuple[Any, ...] = ()
-_NEVER = [0]  # the version of what nobody else can change
 
 Guard = tuple["Tensor | int | None", list[int], int]
 """Whose a saved array is (an input, the index of an output, or nobody's), its version list, and the version then."""
+
+_NOBODYS: Guard = (None, [0], 0)  # what nobody else can change
 
 
 class Primitive(Node):
@@ -112,8 +113,12 @@ class Primitive(Node):
             ctx.hooks = None
             version = [0]
             output = wrap(array, ctx, version)
-            if ctx.saved is not _NOTHING:
-                ctx._guard(args, ((result, version),))
+            saved = ctx.saved
+            if saved is not _NOTHING:
+                if len(saved) == 1 and saved[0] is result:
+                    ctx._guards = ((0, version, 0),)
+                else:
+                    ctx._guard(args, ((result, version),))
         else:
             output = wrap(array, None)
         if cls.is_view:
@@ -173,6 +178,9 @@ class Primitive(Node):
         """Note for each saved array whose it is, and how often that has been changed in place so far."""
         guards: list[Guard] = []
         for array in ctx.saved:
+            if array is None or type(array) is float:
+                guards.append(_NOBODYS)
+                continue
             for arg in args:
                 if isinstance(arg, Tensor) and arg.array is array:
                     version = arg._version
@@ -188,7 +196,7 @@ class Primitive(Node):
                         guards.append((index, version, version[0]))
                         break
                 else:
-                    guards.append((None, _NEVER, 0))
+                    guards.append(_NOBODYS)
         ctx._guards = tuple(guards)
 
     def run(ctx, gradient: Any, retain: bool) -> tuple[Any, ...]:

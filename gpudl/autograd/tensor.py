@@ -154,18 +154,6 @@ class Tensor(TensorMethods):
         """True for tensors made in inference_mode."""
         return self._version is None
 
-    def backward(
-        self,
-        gradient: Tensor | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        """Accumulate into `.grad` of the leaves the derivative of this tensor; see gpudl.autograd.backward."""
-        from gpudl.autograd.functional import backward
-
-        backward((self,), (gradient,), retain_graph, create_graph, inputs)
-
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook(gradient)` whenever the gradient of this tensor is computed; what it returns replaces it.
 

@@ -6,8 +6,7 @@ body serves as CPU code, as GPU code, and, run on Tensors, as a recipe that auto
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -67,11 +66,13 @@ except AttributeError:  # a NumPy that keeps it elsewhere
         np.seterr(**token)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence floating point warnings inside the block."""
-    token = quiet_begin(QUIET)
-    try:
-        yield
-    finally:
-        quiet_end(token)
+class quiet:
+    """Silence floating point warnings inside the block: `with quiet():`."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = quiet_begin(QUIET)
+
+    def __exit__(self, *exception: object) -> None:
+        quiet_end(self._token)

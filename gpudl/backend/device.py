@@ -7,6 +7,7 @@ transfers and error messages know it, and nothing above this folder changes.
 from __future__ import annotations
 
 import builtins
+import math
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -89,6 +90,10 @@ class Backend(ABC):
         """A new array of one value."""
         return self.from_host(np.full(shape, value, dtype), device)
 
+    def broadcast(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """`array` repeated to a shape that it broadcasts to; only for reading, since elements may share memory."""
+        return self.namespace.broadcast_to(array, shape)
+
     def synchronize(self, device: Device) -> None:
         """Wait until all work submitted to `device` is done; host code has always finished."""
         del device
@@ -118,10 +123,25 @@ class CpuBackend(Backend):
         return np.asarray(array)
 
     def full(self, shape: tuple[int, ...], value: Any, dtype: Any, device: Device) -> Array:
-        return np.zeros(shape, dtype) if value == 0 else np.full(shape, value, dtype)
+        if value == 0:
+            return np.zeros(shape, dtype)
+        array = np.empty(shape, dtype)
+        array[...] = value  # np.full takes three times as long for a small array
+        return array
+
+    def broadcast(self, array: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        if math.prod(shape) > _SMALL:
+            return np.broadcast_to(array, shape)
+        copy = np.empty(shape, array.dtype)
+        copy[...] = array
+        return copy
 
 
 CPU = Device("cpu")
+
+# Up to so many elements copying (0.4 us for a few, 1.6 us for these) is faster than np.broadcast_to (2.3 us).
+_SMALL = 1 << 14
+
 _backends: dict[str, Backend] = {}
 _by_array_type: dict[type, Backend] = {}
 _planned = {

@@ -37,12 +37,10 @@ _default_dtype = float32
 def dtype_of(spec: Any) -> DType:
     """The dtype that `spec` names: a dtype, a NumPy scalar type, a name such as "float32", or bool, int, float.
 
+    int and float are int64 and float64, as in PyTorch and NumPy.
+
     Raises: TypeError for anything else, and for element types that gpudl does not have (complex, object, ...).
     """
-    if spec is float:
-        return _default_dtype
-    if spec is int:
-        return int64
     found = None
     if isinstance(spec, str):
         found = _BY_NAME.get(spec.removeprefix("gpudl."))

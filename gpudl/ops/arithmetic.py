@@ -211,7 +211,9 @@ def div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 
     Gradient: dz / other, -dz * input / other**2.
     """
-    return binary(Div, *promoted("div", input, other, floating=True))
+    if not isinstance(input, Tensor) or input.array.dtype.kind != "f":
+        input, other = promoted("div", input, other, floating=True)
+    return binary(Div, input, other)
 
 
 def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:

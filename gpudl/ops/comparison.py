@@ -118,9 +118,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input.shape == other.shape and bool(to_host(eq(input, other).array).all())
 
 
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """abs(input - other) <= atol + rtol * abs(other), elementwise; equal infinities are close.
 
     Raises: ShapeError if the shapes do not broadcast; RuntimeError if the dtypes differ, as in PyTorch.

@@ -167,9 +167,7 @@ def full_like(
     return _like(input, fill_value, dtype, device, requires_grad)
 
 
-def new_full(
-    input: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None
-) -> Tensor:
+def new_full(input: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
     """One value in a shape of its own, with the input's dtype and device unless given."""
     kind = input.dtype if dtype is None else dtype
     return _filled(lengths_of((size,)), fill_value, kind, input.device if device is None else device, False)

@@ -18,7 +18,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
-from gpudl.ops.operands import counting, narrowed, widened
+from gpudl.ops.operands import broadcast, counting, narrowed, widened
 from gpudl.ops.softmax import log_softmax
 
 
@@ -49,12 +49,13 @@ def cross_entropy_forward_cpu(
         return cross_entropy_forward.reference(x, target, weight, ignore_index, smoothing)  # type: ignore[no-any-return]
     high = x.max(axis=1)
     shifted = x - high[:, None]
-    rows = np.arange(len(target))
     kept = target != ignore_index
-    own = shifted[rows, np.where(kept, target, 0)]
+    every = kept.all()
+    own = shifted[np.arange(len(target)), target if every else np.where(kept, target, 0)]
     np.exp(shifted, out=shifted)
     mass = shifted.sum(axis=1)
-    return np.where(kept, np.log(mass) - own, x.dtype.type(0)), high, mass
+    loss = np.log(mass) - own
+    return loss if every else np.where(kept, loss, x.dtype.type(0)), high, mass
 
 
 @kernel
@@ -99,11 +100,12 @@ def cross_entropy_backward_cpu(
     if weight is not None or smoothing or high is None:
         return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, high, mass)
     kept = target != ignore_index
-    dloss = np.where(kept, dloss, x.dtype.type(0))
+    if not kept.all():
+        dloss, target = np.where(kept, dloss, x.dtype.type(0)), np.where(kept, target, 0)
     dx = x - high[:, None]
     np.exp(dx, out=dx)
     dx *= (dloss / mass)[:, None]
-    dx[np.arange(len(target)), np.where(kept, target, 0)] -= dloss
+    dx[np.arange(len(target)), target] -= dloss
     return dx
 
 
@@ -114,6 +116,8 @@ def check_classes(target: Array, classes: int, ignore_index: int) -> None:
 
 @check_classes.cpu("int64", "int32", "int16", "int8", "uint8")
 def check_classes_cpu(target: Array, classes: int, ignore_index: int) -> None:
+    if target.size and target.view(f"u{target.itemsize}").max() < classes:
+        return  # seen as unsigned, negative numbers are too large as well
     bad = target[(target < 0) | (target >= classes)]
     bad = bad[bad != ignore_index]
     if bad.size:
@@ -171,7 +175,7 @@ class CrossEntropy(Primitive):
         if ctx.reduction == "mean":
             dy = dy / (_divisor(x, target, weight, ctx.ignore_index) if divisor is None else divisor)
         if ctx.reduction != "none":
-            dy = xp_of(dy).broadcast_to(dy, target.shape)
+            dy = broadcast(dy, target.shape)
         return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, high, mass)
 
 

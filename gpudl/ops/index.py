@@ -128,8 +128,7 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             found.append(part.__index__())
         else:
             raise (IndexError if isinstance(part, float) else TypeError)(
-                "index: expected ints, slices, None, Ellipsis and integer or bool tensors, "
-                f"got {type(part).__name__}"
+                f"index: expected ints, slices, None, Ellipsis and integer or bool tensors, got {type(part).__name__}"
             )
     if not any(part is Ellipsis for part in found):
         found.append(Ellipsis)  # with it NumPy gives a 0-d view where it would give a scalar

@@ -45,14 +45,16 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         devices differ.
     Gradient: dy @ weight; dy^T @ input and the sum of dy, both over all rows.
     """
-    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
-        expected = f"(*, {weight.shape[1]})" if weight.ndim == 2 else "a weight of (out_features, in_features)"
-        raise ShapeError(f"linear: expected {expected}, got input {input.shape} with weight {weight.shape}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
-    for name, other in (("weight", weight), ("bias", bias)):
-        if other is not None and other.dtype != input.dtype:
-            raise RuntimeError(f"linear: the input is {input.dtype} and the {name} {other.dtype}; cast one with to()")
-    if input.dtype.kind == "b":
+    x, w = input.array, weight.array
+    if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[1]:
+        expected = f"(*, {w.shape[1]})" if w.ndim == 2 else "a weight of (out_features, in_features)"
+        raise ShapeError(f"linear: expected {expected}, got input {x.shape} with weight {w.shape}")
+    if bias is not None and bias.array.shape != w.shape[:1]:
+        raise ShapeError(f"linear: expected a bias of shape {w.shape[:1]}, got {bias.shape}")
+    if w.dtype != x.dtype:
+        raise RuntimeError(f"linear: the input is {x.dtype} and the weight {w.dtype}; cast one with to()")
+    if bias is not None and bias.array.dtype != x.dtype:
+        raise RuntimeError(f"linear: the input is {x.dtype} and the bias {bias.dtype}; cast one with to()")
+    if x.dtype.kind == "b":
         raise RuntimeError("linear: bools have no products; cast input and weight to a number first")
     return Linear.apply(input, weight, bias)  # type: ignore[no-any-return]

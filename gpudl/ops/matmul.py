@@ -57,14 +57,15 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         raise RuntimeError(f"matmul: the dtypes differ, {x.dtype} and {y.dtype}; cast one with to()")
     if x.dtype.kind == "b":
         raise RuntimeError("matmul: bools have no products; cast both operands to a number first")
-    if x.ndim == 0 or y.ndim == 0:
-        raise ShapeError(f"matmul: shapes {x.shape} and {y.shape}: a 0-d tensor is no matrix; use *")
-    if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
+    try:
+        return Matmul.apply_pair(input, other)
+    except ShapeError:
+        if x.ndim == 0 or y.ndim == 0:
+            raise ShapeError(f"matmul: shapes {x.shape} and {y.shape}: a 0-d tensor is no matrix; use *") from None
         raise ShapeError(
             f"matmul: shapes {x.shape} and {y.shape}: the last length of the first, {x.shape[-1]}, must equal "
-            f"{'the last but one' if y.ndim > 1 else 'that'} of the second"
-        )
-    return Matmul.apply_pair(input, other)
+            f"{'the last but one' if y.ndim > 1 else 'that'} of the second, and the lengths before must broadcast"
+        ) from None
 
 
 def rmatmul(input: Tensor, other: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from gpudl.autograd.functional import backward
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor
@@ -111,6 +112,16 @@ class TensorMethods:
     isclose = comparison.isclose
     allclose = comparison.allclose
     equal = comparison.equal
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Accumulate into `.grad` of the leaves the derivative of this tensor; see gpudl.autograd.backward."""
+        backward((cast(Tensor, self),), (gradient,), retain_graph, create_graph, inputs)
 
     def __hash__(self) -> int:
         return id(self)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.primitive import Primitive, as_array
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.device import backend_of
 from gpudl.backend.dtypes import DType, category, float32, get_default_dtype, number_dtype, promote_ranked
 from gpudl.backend.errors import ShapeError
 
@@ -32,12 +33,9 @@ class Binary(Primitive):
 
     def note_shapes(ctx, x: Any, y: Any) -> None:
         """Remember in forward what `fit` needs in backward."""
-        try:
-            x_shape, y_shape = x.shape, y.shape
-        except AttributeError:  # a number broadcasts and wants no gradient
-            ctx.shapes = None
-        else:
-            ctx.shapes = None if x_shape == y_shape else (x_shape, y_shape)
+        x_shape, y_shape = getattr(x, "shape", None), getattr(y, "shape", None)
+        # A number, which has no shape, broadcasts and wants no gradient.
+        ctx.shapes = None if x_shape == y_shape or x_shape is None or y_shape is None else (x_shape, y_shape)
 
     def fit(ctx, dx: Any, dy: Any) -> tuple[Any, Any]:
         """The gradients summed to the shapes of the operands."""
@@ -48,6 +46,14 @@ class Binary(Primitive):
             None if dx is None else sum_to_shape(dx, x_shape),
             None if dy is None else sum_to_shape(dy, y_shape),
         )
+
+
+def broadcast(y: Array, shape: tuple[int, ...]) -> Array:
+    """y repeated to a shape that it broadcasts to; only for reading."""
+    if isinstance(y, Tensor):
+        return y.broadcast_to(shape)
+    y = as_array(y)  # NumPy's arithmetic gives numbers where its operands were 0-d
+    return backend_of(y).broadcast(y, shape)
 
 
 def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
@@ -80,7 +86,9 @@ def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:
     """Apply a two-operand primitive after PyTorch's type promotion."""
     if isinstance(x, Tensor) and isinstance(y, Tensor) and x.array.dtype is y.array.dtype:
         return cls.apply_pair(x, y)
-    x, y = promoted(cls.name(), x, y)
+    # A number beside a floating Tensor changes nothing, and is too frequent to go through promotion.
+    if type(y) not in (float, int) or not isinstance(x, Tensor) or x.array.dtype.kind != "f":
+        x, y = promoted(cls.name(), x, y)
     return cls.apply(x, y)  # type: ignore[no-any-return]
 
 
@@ -163,6 +171,8 @@ def one_dim(name: str, dim: int, ndim: int) -> int:
 
     Raises: IndexError if it is out of range; a 0-d tensor has dims -1 and 0, as in PyTorch.
     """
+    if type(dim) is int and -ndim <= dim < ndim:
+        return dim % ndim
     span = max(ndim, 1)
     if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
         raise TypeError(f"{name}: dim must be an int, got {type(dim).__name__}")
@@ -179,9 +189,9 @@ def dims_of(name: str, dim: Dim, ndim: int) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(ndim))
     if isinstance(dim, (int, np.integer)):
-        found: tuple[int, ...] = (one_dim(name, int(dim), ndim),)
-    else:
-        found = tuple(one_dim(name, each, ndim) for each in dim) or tuple(range(ndim))
+        place = one_dim(name, int(dim), ndim)
+        return (place,) if ndim else ()
+    found = tuple(one_dim(name, each, ndim) for each in dim) or tuple(range(ndim))
     if len(set(found)) != len(found):
         raise ShapeError(f"{name}: dim {dim} names a dimension twice")
     return found if ndim else ()

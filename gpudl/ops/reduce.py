@@ -13,7 +13,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import DType, dtype_of, int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import maximum, minimum
-from gpudl.ops.operands import Dim, aliased, counting, dims_of, narrowed, one_dim, total, widened
+from gpudl.ops.operands import Dim, aliased, broadcast, counting, dims_of, narrowed, one_dim, total, widened
 
 
 class Reduction(Primitive):
@@ -29,7 +29,9 @@ class Reduction(Primitive):
     dims: tuple[int, ...]
 
     def spread(ctx, y: Array) -> Array:
-        """A result, or its gradient, with the reduced dimensions put back at length 1."""
+        """A result, or its gradient, shaped to broadcast with the input: reduced dimensions have length 1."""
+        if not y.ndim or y.ndim == len(ctx.shape):
+            return y
         return y.reshape(tuple(1 if i in ctx.dims else length for i, length in enumerate(ctx.shape)))
 
 
@@ -41,7 +43,7 @@ class Sum(Reduction):
         return total(x, dims, keepdim)
 
     def backward(ctx, dy: Array) -> Array:
-        return xp_of(dy).broadcast_to(ctx.spread(dy), ctx.shape)
+        return broadcast(ctx.spread(dy), ctx.shape)
 
 
 class Mean(Reduction):
@@ -54,7 +56,7 @@ class Mean(Reduction):
 
     def backward(ctx, dy: Array) -> Array:
         share = narrowed(widened(dy) / ctx.count(), dy.dtype)
-        return xp_of(dy).broadcast_to(ctx.spread(share), ctx.shape)
+        return broadcast(ctx.spread(share), ctx.shape)
 
     def count(ctx) -> int:
         """How many elements went into one result."""
@@ -140,7 +142,7 @@ def sum(
     Gradient: dy for every element.
     """
     x = _cast_first(input, dtype, int64)
-    return Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
+    return Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
 
 def mean(
@@ -159,9 +161,9 @@ def mean(
     Gradient: dy / count for every element.
     """
     x = _cast_first(input, dtype, None)
-    if x.dtype.kind != "f":
+    if x.array.dtype.kind != "f":
         raise RuntimeError(f"mean: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
-    return Mean.apply(x, dims_of("mean", aliased("mean", dim, axis), x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
+    return Mean.apply(x, dims_of("mean", aliased("mean", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
 
 def _extreme(name: str, input: Tensor, dim: Dim, keepdim: bool, largest: bool) -> Tensor:
@@ -173,9 +175,7 @@ def _extreme(name: str, input: Tensor, dim: Dim, keepdim: bool, largest: bool) -
     return Extreme.apply(input, dims, keepdim, largest)  # type: ignore[no-any-return]
 
 
-def amax(
-    input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
-) -> Tensor:
+def amax(input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
     """The largest element; equal ones share the gradient evenly. nan if there is one.
 
     Args:
@@ -186,9 +186,7 @@ def amax(
     return _extreme("amax", input, dim if axis is None else axis, keepdim or keepdims, True)
 
 
-def amin(
-    input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
-) -> Tensor:
+def amin(input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
     """The smallest element; equal ones share the gradient evenly. Arguments and errors as in amax."""
     return _extreme("amin", input, dim if axis is None else axis, keepdim or keepdims, False)
 
@@ -274,17 +272,13 @@ def argmin(
     return _position("argmin", input, aliased("argmin", dim, axis), keepdim or keepdims)
 
 
-def all(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
-) -> Tensor:
+def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
     """True if every element is nonzero; bool. True for none."""
     dims = dims_of("all", aliased("all", dim, axis), input.ndim)
     return Counting.apply(input, "all", dims, keepdim or keepdims)  # type: ignore[no-any-return]
 
 
-def any(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
-) -> Tensor:
+def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
     """True if some element is nonzero; bool. False for none."""
     dims = dims_of("any", aliased("any", dim, axis), input.ndim)
     return Counting.apply(input, "any", dims, keepdim or keepdims)  # type: ignore[no-any-return]
@@ -293,6 +287,6 @@ def any(
 def _cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
     if dtype is not None:
         return input.to(dtype_of(dtype))
-    if for_integers is not None and input.dtype.kind != "f" and input.dtype != for_integers:
+    if for_integers is not None and input.array.dtype.kind != "f" and input.dtype != for_integers:
         return input.to(for_integers)
     return input

@@ -46,6 +46,19 @@ class Permute(Primitive):
         return xp_of(dy).permute_dims(dy, tuple(back))
 
 
+class Swap(Primitive):
+    __slots__ = ("dims",)
+    is_view = True
+    dims: tuple[int, int]
+
+    def forward(ctx, x: Array, dim0: int, dim1: int) -> Array:
+        ctx.dims = dim0, dim1
+        return x.swapaxes(dim0, dim1)
+
+    def backward(ctx, dy: Array) -> Array:
+        return dy.swapaxes(*ctx.dims)
+
+
 class Expand(Primitive):
     __slots__ = ("shape",)
     is_view = True
@@ -145,11 +158,9 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
     Raises: IndexError if a dim is out of range.
     """
-    order = list(range(input.ndim))
-    a, b = one_dim("transpose", dim0, input.ndim), one_dim("transpose", dim1, input.ndim)
-    if order:
-        order[a], order[b] = b, a
-    return Permute.apply(input, tuple(order))  # type: ignore[no-any-return]
+    ndim = input.array.ndim
+    a, b = one_dim("transpose", dim0, ndim), one_dim("transpose", dim1, ndim)
+    return Swap.apply(input, a, b) if ndim else Permute.apply(input, ())  # type: ignore[no-any-return]
 
 
 def t(input: Tensor) -> Tensor:

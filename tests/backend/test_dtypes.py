@@ -20,7 +20,7 @@ def test_promotion_equals_pytorch(a, b):
 
 def test_names_of_dtypes():
     assert dtype_of("float32") is gpudl.float32 and dtype_of(np.float32) is gpudl.float32
-    assert dtype_of(float) is gpudl.float32 and dtype_of(int) is gpudl.int64 and dtype_of(bool) == np.bool_
+    assert dtype_of(float) is gpudl.float64 and dtype_of(int) is gpudl.int64 and dtype_of(bool) == np.bool_
     assert dtype_of("long") is gpudl.int64 and gpudl.float is gpudl.float32 and gpudl.double is gpudl.float64
     assert dtype_of(np.dtype("<f4")) is gpudl.float32
 

@@ -85,14 +85,10 @@ def projection(results: list[Any], seed: int = 0) -> list[np.ndarray[Any, Any]]:
 
 def gradients(lib: Any, results: list[Any], inputs: list[Any], weights: list[Any], **settings: Any) -> list[Any]:
     """The gradients of the weighted sum of the results with respect to each input; zeros where there is none."""
-    return list(
-        lib.autograd.grad(results, inputs, weights, allow_unused=True, materialize_grads=True, **settings)
-    )
+    return list(lib.autograd.grad(results, inputs, weights, allow_unused=True, materialize_grads=True, **settings))
 
 
-def check_gradients(
-    got: Any, want: Any, mine: list[Any], other: list[Any], label: str, slack: float = 1.0
-) -> None:
+def check_gradients(got: Any, want: Any, mine: list[Any], other: list[Any], label: str, slack: float = 1.0) -> None:
     """The first gradients of two outcomes agree."""
     outputs, wanted = differentiable(got), differentiable(want)
     assert len(outputs) == len(wanted), f"{label}: {len(outputs)} results require grad, expected {len(wanted)}"

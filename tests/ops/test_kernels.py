@@ -138,9 +138,7 @@ def run(body, args, place, order=np.array):
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"), [(name, dtype) for name in EXAMPLES for dtype in DTYPES.get(name, FLOATS)]
-)
+@pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in EXAMPLES for dtype in DTYPES.get(name, FLOATS)])
 def test_bodies_agree_with_the_reference(name, dtype, device):
     kernel = KERNELS[name]
     host = gpudl.device("cpu")

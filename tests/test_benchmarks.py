@@ -1,0 +1,154 @@
+"""Benchmarks run, print and write what they say; the arithmetic of their figures is right. No time is asserted."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import eager, timing
+
+ROOT = Path(__file__).resolve().parents[1]
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+
+
+def run(benchmark, *arguments, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    command = [sys.executable, "-m", f"benchmarks.{benchmark}", "--quick", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=600)
+
+
+def record_of(benchmark, tmp_path, *arguments, **variables):
+    """The JSON file of a run that succeeded, and what it printed."""
+    path = tmp_path / "results" / "record.json"
+    process = run(benchmark, "--json", path, *arguments, **variables)
+    assert process.returncode == 0, process.stderr
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert (record["schema"], record["benchmark"]) == (timing.SCHEMA, benchmark)
+    assert record["rows"]
+    for row in record["rows"]:
+        assert row["case"] in process.stdout
+    return record, process.stdout
+
+
+def assert_ratio(row):
+    assert 0 < row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+
+
+@needs_torch
+def test_eager_compares_every_operation_in_every_mode(tmp_path):
+    record, _ = record_of("eager", tmp_path)
+    found = {(row["case"], row["mode"]) for row in record["rows"]}
+    assert found >= {(case, mode) for case in eager.CHAINS for mode in eager.MODES}
+    assert set(eager.CHECKED) <= set(eager.CHAINS)
+    for row in record["rows"]:
+        assert row["gpudl_ns"] > 0 and row["torch_ns"] > 0
+        assert_ratio(row)
+
+
+@needs_torch
+@pytest.mark.parametrize(("bound", "code"), [("1e9", 0), ("1e-9", 1)])
+def test_eager_check_sets_the_exit_code(bound, code):
+    process = run("eager", "--check", bound)
+    assert process.returncode == code
+    assert [f"{name}: forward+backward takes" in process.stderr for name in eager.CHECKED] == [bool(code)] * 3
+
+
+def test_eager_without_an_opponent(tmp_path):
+    record, printed = record_of("eager", tmp_path, "--vs", "none")
+    assert not any("ratio" in row or "torch_ns" in row for row in record["rows"])
+    assert "ratio" not in printed
+    assert run("eager", "--vs", "none", "--check", "0.8").returncode == 2
+
+
+def test_dispatch_goes_every_way_through_a_kernel(tmp_path):
+    record, _ = record_of("dispatch", tmp_path)
+    assert len(record["rows"]) == len({row["case"] for row in record["rows"]}) >= 5
+    assert run("dispatch", "--check", "-1e9").returncode == 1
+
+
+def test_import_time_is_a_difference_to_numpy(tmp_path):
+    record, _ = record_of("import_time", tmp_path)
+    rows = {row["case"]: row for row in record["rows"]}
+    assert rows["numpy"]["on_top_ms"] == 0
+    assert rows["gpudl"]["ms"] - rows["numpy"]["ms"] == pytest.approx(rows["gpudl"]["on_top_ms"], abs=0.11)
+    assert run("import_time", "--check", "1e9").returncode == 0
+    assert run("import_time", "--check", "-1e9").returncode == 1
+
+
+@needs_torch
+def test_train_step_compares_both_sizes_with_both_optimizers(tmp_path):
+    record, _ = record_of("train_step", tmp_path, "--threads", "1")
+    assert {(row["case"], row["opponent"]) for row in record["rows"]} == {
+        (size, opponent) for size in ("small", "big") for opponent in ("torch", "torch, fused Adam")
+    }
+    for row in record["rows"]:
+        assert row["threads"] == 1
+        assert_ratio(row)
+
+
+def test_environment_is_recorded_with_the_pins_taken_off(tmp_path):
+    pins = {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": "512"}
+    record, printed = record_of("dispatch", tmp_path, **pins)
+    found = record["environment"]
+    assert found["openblas_variables_unset"] == sorted(pins)
+    assert "OPENBLAS_CORETYPE, OPENBLAS_L2_SIZE" in printed
+    assert found["threads"] == 1
+    for key in (
+        "date",
+        "commit",
+        "processor",
+        "cores",
+        "python",
+        "numpy",
+        "torch",
+        "blas",
+        "others_share_of_processors",
+    ):
+        assert key in found
+    assert str(ROOT) not in json.dumps(record)
+
+
+def test_rounds_alternate_and_turn_around():
+    calls = []
+
+    def program(name):
+        def sample(number):
+            calls.append((name, number))
+            return number * {"a": 0.5, "b": 0.25}[name]
+
+        return sample
+
+    times = timing.alternate({"a": program("a"), "b": program("b")}, rounds=4, seconds=1)
+    assert times == {"a": [0.5] * 4, "b": [0.25] * 4}
+    assert calls[-8:] == [("a", 2), ("b", 4), ("b", 4), ("a", 2)] * 2
+
+
+def test_ratio_is_the_median_of_the_ratios_within_rounds():
+    times = {"mine": [1.0, 20.0, 3.0], "other": [2.0, 10.0, 4.0]}
+    assert timing.ratio(times, "mine", "other") == (0.75, 0.625, 1.375)
+    assert timing.spread([7.0]) == (7.0, 7.0, 7.0)
+
+
+def test_check_looks_at_forward_and_backward_of_the_three_operations():
+    rows = [
+        {"case": case, "mode": mode, "ratio": ratio}
+        for case, mode, ratio in [
+            ("add", "forward+backward", 0.81),
+            ("add", "forward", 2.0),
+            ("mul", "forward+backward", 0.8),
+            ("relu", "forward+backward", 2.0),
+        ]
+    ]
+    assert eager.too_slow(rows, 0.8) == ["add: forward+backward takes 0.81 of PyTorch's time, more than 0.8"]
+
+
+def test_table_lines_up():
+    assert timing.table(("case", "ns"), [("add", "5"), ("a b", "1234")]).splitlines() == [
+        "case    ns",
+        "add      5",
+        "a b   1234",
+    ]
