@@ -186,6 +186,8 @@ def main(argv: list[str] | None = None) -> int:
     args: argparse.Namespace = parser.parse_args(argv)
     if args.check is not None and args.vs == "none":
         parser.error("--check compares with PyTorch; it needs --vs torch")
+    if args.vs == "torch":
+        timing.needs_torch(parser)
     timing.restart_clean(threads=1)
     clock = timing.Clock()
     contenders = ["gpudl"] if args.vs == "none" else ["gpudl", args.vs]

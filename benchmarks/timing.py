@@ -13,6 +13,7 @@ import argparse
 import datetime
 import importlib
 import importlib.metadata
+import importlib.util
 import itertools
 import json
 import os
@@ -51,6 +52,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="a few tiny samples: shows that it runs, measures nothing")
     made.add_argument("--rounds", type=int, metavar="N", help="how many rounds of samples")
     return made
+
+
+def needs_torch(parser: argparse.ArgumentParser) -> None:
+    """End the program as for a wrong argument if PyTorch is not there."""
+    if importlib.util.find_spec("torch") is None:
+        parser.error("PyTorch is not installed")
 
 
 def restart_clean(threads: int) -> None:
@@ -96,7 +103,7 @@ def alternate(
     Args:
         samples: name -> program.
         rounds: how many.
-        seconds: about how long a sample takes; the number of runs for that is found in a warm-up.
+        seconds: about how long a sample takes; the number of runs for that is found in a warm-up. 0: one run.
         pause: seconds to wait before a sample, where threads of the one before may still be spinning.
     Returns: name -> seconds per run, one number for each round.
     """
@@ -114,6 +121,8 @@ def alternate(
 def _runs_in(sample: Sample, seconds: float) -> int:
     number = 1
     sample(1)
+    if not seconds:
+        return 1
     while (took := sample(number)) < seconds / 4:
         number *= 2
     return max(1, round(number * seconds / took))

@@ -131,6 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.work:
         work(args.work[0], args.work[1], int(args.work[2]))
         return 0
+    timing.needs_torch(parser)
     counts = args.threads or ([1] if args.quick or os.cpu_count() == 1 else [1, 2])
     timing.restart_clean(counts[0])
     clock = timing.Clock()

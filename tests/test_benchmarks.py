@@ -1,5 +1,6 @@
 """Benchmarks run, print and write what they say; the arithmetic of their figures is right. No time is asserted."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -67,7 +68,7 @@ def test_eager_without_an_opponent(tmp_path):
 def test_dispatch_goes_every_way_through_a_kernel(tmp_path):
     record, _ = record_of("dispatch", tmp_path)
     assert len(record["rows"]) == len({row["case"] for row in record["rows"]}) >= 5
-    assert run("dispatch", "--check", "-1e9").returncode == 1
+    assert run("dispatch", "--check=-1e9").returncode == 1
 
 
 def test_import_time_is_a_difference_to_numpy(tmp_path):
@@ -76,7 +77,17 @@ def test_import_time_is_a_difference_to_numpy(tmp_path):
     assert rows["numpy"]["on_top_ms"] == 0
     assert rows["gpudl"]["ms"] - rows["numpy"]["ms"] == pytest.approx(rows["gpudl"]["on_top_ms"], abs=0.11)
     assert run("import_time", "--check", "1e9").returncode == 0
-    assert run("import_time", "--check", "-1e9").returncode == 1
+    assert run("import_time", "--check=-1e9").returncode == 1
+
+
+@pytest.mark.parametrize("benchmark", ["eager", "train_step"])
+def test_without_an_opponent_to_run_there_is_one_line_of_error(benchmark, monkeypatch, capsys):
+    main = importlib.import_module(f"benchmarks.{benchmark}").main
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as end:
+        main(["--quick"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("PyTorch is not installed")
 
 
 @needs_torch

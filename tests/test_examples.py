@@ -19,7 +19,12 @@ PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 def run(program, *arguments, path=()):
     """The finished process of an example; its Python finds gpudl in this checkout, after the folders of `path`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT)])}
+    # On a busy machine two threads of OpenBLAS wait for each other: 30 s in place of 2.
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*map(str, path), str(ROOT)]),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-W", "error", str(EXAMPLES / program), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -74,11 +75,11 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         # The Ellipsis makes NumPy answer a 0-d array, not a scalar, where a row is one number.
         return tuple(wrap(tensor.array[index, ...], None, tensor._version) for tensor in self.tensors)
 
-    def batch(self, indices: np.ndarray[Any, Any]) -> tuple[Tensor, ...]:
-        """The rows at `indices`, (count,) int64 in [0, len), copied into new Tensors (count, ...)."""
+    def batch(self, indices: Sequence[int] | np.ndarray[Any, Any]) -> tuple[Tensor, ...]:
+        """The rows at `indices`, (count,) integers in [0, len), copied into new Tensors (count, ...)."""
         return tuple(wrap(take_rows(tensor.array, indices), None) for tensor in self.tensors)
 
 
-def take_rows(array: Array, indices: np.ndarray[Any, Any]) -> Array:
+def take_rows(array: Array, indices: Sequence[int] | np.ndarray[Any, Any]) -> Array:
     """A copy of the rows of `array` (of any device) at `indices`, integers in range: a NumPy array, list or range."""
     return array.take(transfer(np.asarray(indices, np.int64), device_of(array)), axis=0)

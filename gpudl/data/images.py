@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,11 +74,11 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
         return image, label
 
     @property
-    def batch(self) -> Callable[[np.ndarray[Any, Any]], tuple[Tensor, ...]] | None:
+    def batch(self) -> Callable[[Any], tuple[Tensor, ...]] | None:
         """Makes whole batches for DataLoader; None while there are transforms, which see one sample at a time."""
         return self._batch if self.transform is None and self.target_transform is None else None
 
-    def _batch(self, indices: np.ndarray[Any, Any]) -> tuple[Tensor, ...]:
+    def _batch(self, indices: Sequence[int] | np.ndarray[Any, Any]) -> tuple[Tensor, ...]:
         images = self._scaled(take_rows(self.data.array, indices)).reshape(len(indices), *self._shape)
         return wrap(images, None), wrap(take_rows(self.targets.array, indices), None)
 

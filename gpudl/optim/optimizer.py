@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from gpudl.autograd.grad_mode import enable_grad, no_grad
 from gpudl.autograd.tensor import Tensor, wrap
-from gpudl.backend.arrays import QUIET, Array, quiet_begin, quiet_end, xp_of
+from gpudl.backend.arrays import Array, quiet, xp_of
 from gpudl.backend.device import device_of
 from gpudl.nn.parameter import clear_grads
 from gpudl.nn.state_dict import tensor_of
@@ -91,18 +91,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        token = quiet_begin(QUIET)
-        try:
-            with no_grad():
-                for group in self.param_groups:
-                    for parameter in group["params"]:
-                        gradient = parameter._grad
-                        if gradient is not None:
-                            self.update(parameter, gradient.array, self.state[parameter], group)
-                            if parameter._version is not None:
-                                parameter._version[0] += 1
-        finally:
-            quiet_end(token)
+        with no_grad(), quiet():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    gradient = parameter._grad
+                    if gradient is not None:
+                        self.update(parameter, gradient.array, self.state[parameter], group)
+                        if parameter._version is not None:
+                            parameter._version[0] += 1
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
