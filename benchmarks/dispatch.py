@@ -77,14 +77,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     timing.restart_clean(threads=1)
     clock = timing.Clock()
-    rows = measure(args.rounds or (2 if args.quick else 41), seconds=1e-4 if args.quick else 4e-3)
+    args.rounds = args.rounds or (2 if args.quick else 41)
+    rows = measure(args.rounds, seconds=1e-4 if args.quick else 4e-3)
     head = ("way through the dispatch", "dispatch ns", "quartiles", "empty body ns")
     lines = [
         (row["case"], f"{row['dispatch_ns']}", timing.quartiles(row, "dispatch_ns"), f"{row['body_ns']}")
         for row in rows
     ]
     print(timing.table(head, lines))
-    timing.report("dispatch", rows, timing.environment(clock, threads=1), args.json)
+    timing.report("dispatch", rows, timing.environment(clock, threads=1), args)
     slow = [row for row in rows if args.check is not None and row["dispatch_ns"] > args.check]
     for row in slow:
         print(f"{row['case']}: the dispatch takes {row['dispatch_ns']} ns, more than {args.check:g}", file=sys.stderr)

@@ -4,7 +4,8 @@
 
 8 x 8 float32, both operands wanting gradients. A chain is h = op(h, y) twenty times; "forward" records it,
 "no_grad" does not, "forward+backward" also takes its sum and goes back. Figures are nanoseconds per operation of the
-chain, with the graph's disposal, so the sum and the walk's start are spread over twenty. One thread.
+chain, with the graph's disposal, so the sum and the walk's start are spread over twenty. One thread; medians over the
+rounds of a process, and over three processes.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code, 1 if a check failed."""
     parser = timing.parser(__doc__.splitlines()[0])
     parser.add_argument("--vs", choices=["torch", "none"], default="torch", help="the opponent")
+    parser.add_argument("--processes", type=int, default=3, metavar="N", help="medians over so many (default: 3)")
     parser.add_argument("--check", type=float, metavar="RATIO", help=f"fail if {', '.join(CHECKED)} take more")
     args: argparse.Namespace = parser.parse_args(argv)
     if args.check is not None and args.vs == "none":
@@ -191,10 +193,14 @@ def main(argv: list[str] | None = None) -> int:
     timing.restart_clean(threads=1)
     clock = timing.Clock()
     contenders = ["gpudl"] if args.vs == "none" else ["gpudl", args.vs]
-    rounds = args.rounds or (2 if args.quick else 41)
-    rows = measure(contenders, rounds, seconds=1e-4 if args.quick else 4e-3)
+    args.rounds = args.rounds or (2 if args.quick else 41)
+    if args.processes > 1:
+        same = ["--quick"] * args.quick + ["--vs", args.vs, "--rounds", str(args.rounds), "--processes", "1"]
+        rows = timing.in_processes(args.processes, "eager", *same)
+    else:
+        rows = measure(contenders, args.rounds, seconds=1e-4 if args.quick else 4e-3)
     print(show(rows))
-    timing.report("eager", rows, timing.environment(clock, threads=1), args.json)
+    timing.report("eager", rows, timing.environment(clock, threads=1), args)
     problems = [] if args.check is None else too_slow(rows, args.check)
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -54,10 +54,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     timing.restart_clean(threads=1)
     clock = timing.Clock()
-    rows = measure(args.rounds or (1 if args.quick else 15))
+    args.rounds = args.rounds or (1 if args.quick else 15)
+    rows = measure(args.rounds)
     lines = [(row["case"], f"{row['ms']}", f"{row['on_top_ms']}", timing.quartiles(row, "on_top_ms")) for row in rows]
     print(timing.table(("import", "ms", f"ms over {BASE}", "quartiles"), lines))
-    timing.report("import_time", rows, timing.environment(clock, threads=1), args.json)
+    timing.report("import_time", rows, timing.environment(clock, threads=1), args)
     on_top = next(row["on_top_ms"] for row in rows if row["case"] == CHECKED)
     if args.check is not None and on_top > 1e3 * args.check:
         print(f"import gpudl takes {on_top} ms on top of NumPy, more than {1e3 * args.check:g}", file=sys.stderr)

@@ -21,6 +21,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -126,6 +127,26 @@ def _runs_in(sample: Sample, seconds: float) -> int:
     while (took := sample(number)) < seconds / 4:
         number *= 2
     return max(1, round(number * seconds / took))
+
+
+def in_processes(count: int, benchmark: str, *arguments: str) -> list[dict[str, Any]]:
+    """The rows of a benchmark that is run in several processes, with the median of each figure.
+
+    A process settles into one memory layout and one state of the interpreter's caches, which is worth some 10 % to a
+    program of microseconds; more rounds in the same process do not average that out.
+    """
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        for _ in range(count):
+            command = [sys.executable, "-m", f"benchmarks.{benchmark}", "--json", str(path), *arguments]
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            runs.append(json.loads(path.read_text(encoding="utf-8"))["rows"])
+    return [{key: _middle([row[key] for row in same]) for key in same[0]} for same in zip(*runs, strict=True)]
+
+
+def _middle(values: list[Any]) -> Any:
+    return values[0] if isinstance(values[0], str) else round(statistics.median(values), 3)
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -236,8 +257,10 @@ def _commit() -> str | None:
     return f"{head} with changes" if changed else head
 
 
-def report(benchmark: str, rows: list[dict[str, Any]], environment: Mapping[str, Any], path: Path | None) -> None:
-    """Print the environment, and write everything to a JSON file if there is a path."""
+def report(
+    benchmark: str, rows: list[dict[str, Any]], environment: Mapping[str, Any], args: argparse.Namespace
+) -> None:
+    """Print the environment, and write everything to the file that --json names, if it does."""
     unset = environment["openblas_variables_unset"]
     blas = environment["blas"]
     print(
@@ -247,8 +270,11 @@ def report(benchmark: str, rows: list[dict[str, Any]], environment: Mapping[str,
         f"OPENBLAS_* variables are unset while measuring (found here: {', '.join(unset) or 'none'}); "
         f"other processes took {environment['others_share_of_processors']} of the machine"
     )
+    settings = {name: value for name, value in vars(args).items() if name not in ("json", "work")}
+    path = args.json
     if path is not None:
-        record = {"schema": SCHEMA, "benchmark": benchmark, "environment": environment, "rows": rows}
+        head = {"schema": SCHEMA, "benchmark": benchmark, "settings": settings, "environment": environment}
+        record = {**head, "rows": rows}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

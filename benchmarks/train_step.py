@@ -132,11 +132,12 @@ def main(argv: list[str] | None = None) -> int:
         work(args.work[0], args.work[1], int(args.work[2]))
         return 0
     timing.needs_torch(parser)
-    counts = args.threads or ([1] if args.quick or os.cpu_count() == 1 else [1, 2])
-    timing.restart_clean(counts[0])
+    args.threads = args.threads or ([1] if args.quick or os.cpu_count() == 1 else [1, 2])
+    args.rounds = args.rounds or (2 if args.quick else 31)
+    timing.restart_clean(args.threads[0])
     clock = timing.Clock()
-    rounds, seconds = args.rounds or (2 if args.quick else 31), 1e-3 if args.quick else 0.1
-    rows = [row for size in SIZES for threads in counts for row in measure(size, threads, rounds, seconds)]
+    seconds = 1e-3 if args.quick else 0.1
+    rows = [row for size in SIZES for threads in args.threads for row in measure(size, threads, args.rounds, seconds)]
     lines = [
         (
             f"{row['case']}, threads {row['threads']}, to {row['opponent']}",
@@ -147,7 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         for row in rows
     ]
     print(timing.table(("training step", "gpudl us", "torch us", "ratio", "quartiles"), lines))
-    timing.report("train_step", rows, timing.environment(clock, counts), args.json)
+    timing.report("train_step", rows, timing.environment(clock, args.threads), args)
     return 0
 
 

@@ -53,7 +53,7 @@ def test_eager_compares_every_operation_in_every_mode(tmp_path):
 @needs_torch
 @pytest.mark.parametrize(("bound", "code"), [("1e9", 0), ("1e-9", 1)])
 def test_eager_check_sets_the_exit_code(bound, code):
-    process = run("eager", "--check", bound)
+    process = run("eager", "--processes", "1", "--check", bound)
     assert process.returncode == code
     assert [f"{name}: forward+backward takes" in process.stderr for name in eager.CHECKED] == [bool(code)] * 3
 
