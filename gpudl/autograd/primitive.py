@@ -304,4 +304,4 @@ def _with_shapes(name: str, args: tuple[Any, ...], error: ValueError) -> ValueEr
     shapes = " and ".join(str(arg.shape) for arg in args if isinstance(arg, Tensor))
     if isinstance(error, ShapeError) or not shapes:
         return error
-    return ShapeError(f"{name}: shapes {shapes} do not fit together: {error}")
+    return ShapeError(f"{name}: shapes {shapes} do not fit together, reshape or expand one ({str(error).strip()})")
