@@ -69,8 +69,8 @@ class Function(Node):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Save for backward, when forward does not take ctx."""
-        raise NotImplementedError
+        """Save for backward, when forward does not take ctx; a Function whose forward does has none."""
+        raise NotImplementedError("a Function whose forward takes ctx has no setup_context")
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors (or None) for backward, checked against in-place changes; they are let go when it has run."""

@@ -35,7 +35,8 @@ class _Context:
         self._before: list[tuple[bool, bool]] = []
 
     def _switch(self) -> None:
-        raise NotImplementedError
+        """Set `mode` to what holds inside."""
+        raise NotImplementedError(f"{type(self).__name__} sets nothing")
 
     def __enter__(self) -> None:
         self._before.append((mode.enabled, mode.inference))
