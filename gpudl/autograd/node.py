@@ -33,11 +33,11 @@ class Node:
 
     def run(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
         """The gradients for `edges`, given that of the output: arrays all. Saved values go unless `retain`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name()} has no backward")
 
     def run_recorded(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
         """The same on Tensors, recording a graph of its own."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name()} has no backward")
 
     def __repr__(self) -> str:
         return f"<{self.name()}Backward>"

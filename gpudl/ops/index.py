@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.inplace import assign, rebind, require_writable
 from gpudl.autograd.primitive import Primitive, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
@@ -116,7 +117,8 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             if array.ndim == 0 and array.dtype.kind in "iu":
                 found.append(int(array))
             else:
-                found.append(array)
+                # A graph may keep it, and nobody checks whether the user changes it before backward.
+                found.append(array.copy() if mode.enabled else array)
         elif isinstance(part, slice):
             steps = [None if each is None else operator.index(each) for each in (part.start, part.stop, part.step)]
             if steps[2] is not None and steps[2] <= 0:

@@ -99,7 +99,7 @@ class ExtremeAlong(Primitive):
         ctx.dim, ctx.length = dim, line.shape[dim]
         indices = xp.expand_dims((line.argmax if largest else line.argmin)(axis=dim), dim)
         values = xp.take_along_axis(line, indices, dim)
-        ctx.save(indices)
+        ctx.save(indices.copy())  # the result, a view of them, is the user's to change
         if keepdim and not ctx.scalar:
             return values, indices
         return values.squeeze(dim), indices.squeeze(dim)

@@ -255,3 +255,68 @@ def test_refreshing_a_view_under_no_grad_keeps_its_history():
         assert v.requires_grad
     v.backward()
     assert x.grad.tolist() == [6, 0]
+
+
+def taking(x):
+    index = gpudl.tensor([0])
+    y = x[index].sum()
+    index.add_(1)
+    return y
+
+
+def taking_beside_a_number(x):
+    index = gpudl.tensor([0])
+    y = x[0, index] * 2 + x[0, gpudl.tensor([1])]
+    index.add_(1)
+    return y.sum()
+
+
+def taking_by_a_numpy_array(x):
+    index = np.array([0])
+    y = x[index].sum()
+    index += 1
+    return y
+
+
+def putting(x):
+    index = gpudl.tensor([0])
+    x[index] = 0.0
+    index.add_(1)
+    return x.sum()
+
+
+def putting_by_a_mask(x):
+    mask = x.detach() > 2
+    x[mask] = 0.0
+    mask.fill_(False)
+    return x.sum()
+
+
+def largest(x):
+    values, indices = x.max(0)
+    indices.fill_(1)
+    return values.sum()
+
+
+def largest_with_its_dimension(x):
+    values, indices = x.max(0, keepdim=True)
+    indices.fill_(1)
+    return values.sum()
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        (taking, [[1, 1], [0, 0]]),
+        (taking_beside_a_number, [[2, 1], [0, 0]]),
+        (taking_by_a_numpy_array, [[1, 1], [0, 0]]),
+        (putting, [[0, 0], [1, 1]]),
+        (putting_by_a_mask, [[1, 0], [0, 1]]),
+        (largest, [[0, 1], [1, 0]]),
+        (largest_with_its_dimension, [[0, 1], [1, 0]]),
+    ],
+)
+def test_changing_an_index_afterwards_does_not_reach_the_gradient(program, expected):
+    x = gpudl.tensor([[1.0, 5.0], [3.0, 2.0]], requires_grad=True)
+    program(x * 1).backward()
+    assert x.grad.tolist() == expected
