@@ -155,7 +155,9 @@ class Function(Node):
             if output._version is not None:
                 output._version[0] += 1
         elif any(output is arg for arg in args) or not output.is_leaf:
-            output = wrap(output.array, None, output._version)  # an argument returned as it is gets a node of its own
+            output = wrap(
+                output.array.view(), None, output._version
+            )  # an argument returned as it is gets a node of its own
         if record and not plain:
             output._node = self._node_of_result(index)
         return output

@@ -35,6 +35,9 @@ class Tensor(TensorMethods):
         grad_fn: the node of the operation that made it; None for a leaf.
     """
 
+    # Tensors with different histories never hold the same array object, though their arrays may share memory: a saved
+    # array tells by its identity whose it is.
+    #
     # _node     the operation's node, a Leaf, or None when no gradient is wanted
     # _version  [number of in-place changes], one list for all tensors on the same memory; None in inference mode
     # _base     the tensor that this is a view of, else None
@@ -137,18 +140,18 @@ class Tensor(TensorMethods):
 
     def detach(self) -> Tensor:
         """The same values without history: memory is shared, gradients do not pass."""
-        return wrap(self.array, None, self._version)
+        return wrap(self.array.view(), None, self._version)
 
     @property
     def data(self) -> Tensor:
         """The values without history, as detach(); assigning replaces the memory behind the tensor."""
-        return wrap(self.array, None)
+        return wrap(self.array.view(), None)
 
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
-        self.array = value.array
+        self.array = value.array.view()
 
     def is_inference(self) -> bool:
         """True for tensors made in inference_mode."""
