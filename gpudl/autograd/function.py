@@ -148,7 +148,7 @@ class Function(Node):
 
     def _with_node(self, output: Tensor, index: int, args: tuple[Any, ...], record: bool) -> Tensor:
         changed = any(output is tensor for tensor in self._dirty)
-        plain = output.dtype.kind != "f" or any(output is tensor for tensor in self._plain)
+        plain = output.dtype.kind not in "fV" or any(output is tensor for tensor in self._plain)
         if changed:
             if record and output.is_leaf and output.requires_grad:
                 raise RuntimeError(f"{self.name()}: a leaf that requires grad was changed in place")

@@ -168,7 +168,7 @@ class Primitive(Node):
         ctx.hooks = None
         ctx._likes = [(array.shape, array.dtype) for array in arrays]
         outputs = tuple(
-            wrap(array, Pick(ctx, index) if array.dtype.kind == "f" else None) for index, array in enumerate(arrays)
+            wrap(array, Pick(ctx, index) if array.dtype.kind in "fV" else None) for index, array in enumerate(arrays)
         )
         if ctx.saved:
             ctx._guard(args, [(result, output._version) for result, output in zip(results, outputs)])
@@ -257,7 +257,7 @@ class Primitive(Node):
             return wrap(as_array(array), node, version)
         if not is_array(array):
             return array  # a number, or None
-        return None if array.dtype.kind == "f" else wrap(array, None)
+        return None if array.dtype.kind in "fV" else wrap(array, None)
 
     def _all_gradients(ctx, given: dict[int, Array]) -> list[Array]:
         """The gradients of all results: zeros where none arrived."""

@@ -265,7 +265,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def _require_floating(caller: str, tensor: Tensor) -> None:
-    if tensor.dtype.kind != "f":
+    if tensor.dtype.kind not in "fV":
         raise TypeError(f"{caller}: needs a floating point tensor, got {tensor.dtype}")
 
 

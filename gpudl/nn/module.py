@@ -97,12 +97,12 @@ class Module(Registry):
         Raises: TypeError for a dtype that is not floating point; DeviceError if there is no such device.
         """
         dtype = zeros(0, dtype="float64").to(*args, **kwargs).dtype
-        if dtype.kind != "f":
+        if dtype.kind not in "fV":
             raise TypeError(f"a module can only be cast to a floating point dtype, not {dtype}")
 
         def change(tensor: Tensor) -> Tensor:
             moved = tensor.to(*args, **kwargs)
-            return moved if tensor.dtype.kind == "f" else tensor.to(moved.device)
+            return moved if tensor.dtype.kind in "fV" else tensor.to(moved.device)
 
         changed: dict[int, Tensor] = {}  # what is shared stays shared
         with no_grad():

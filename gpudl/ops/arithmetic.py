@@ -9,6 +9,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.ops.operands import Binary, Number, binary, fitted, operand, promoted
 
+__all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "pow", "sub"]
+
 
 class Add(Binary):
     __slots__ = ()
@@ -69,7 +71,7 @@ class Pow(Binary):
         ctx.save(x, y)
         ctx.note_shapes(x, y)
         # np.power takes 50 ns an element whatever the exponent; the small ones are worth naming.
-        if x.dtype.kind == "f":
+        if x.dtype.kind in "fV":
             return _SMALL_POWERS[y](x) if type(y) in (int, float) and y in _SMALL_POWERS else x**y
         return _integer_power(x, y)
 
@@ -193,7 +195,7 @@ def _scaled(name: str, x: Any, y: Any, alpha: Number) -> tuple[Any, Any]:
     dtype = (x if isinstance(x, Tensor) else y).dtype
     if isinstance(alpha, bool) and dtype.kind != "b":
         raise RuntimeError(f"{name}: a bool alpha needs a bool result, this one is {dtype}")
-    if isinstance(alpha, float) and dtype.kind != "f":
+    if isinstance(alpha, float) and dtype.kind not in "fV":
         raise RuntimeError(f"{name}: alpha is {alpha} and the result {dtype}; an integer result needs an integer alpha")
     return x, y * fitted(f"{name}: alpha", alpha, dtype)
 
@@ -211,7 +213,7 @@ def div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 
     Gradient: dz / other, -dz * input / other**2.
     """
-    if not isinstance(input, Tensor) or input.array.dtype.kind != "f":
+    if not isinstance(input, Tensor) or input.array.dtype.kind not in "fV":
         input, other = promoted("div", input, other, floating=True)
     return binary(Div, input, other)
 

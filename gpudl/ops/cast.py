@@ -12,6 +12,8 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_host, transfer
 from gpudl.backend.dtypes import DType, dtype_of, float16, float32, float64, int32, int64
 
+__all__ = ["clone"]
+
 
 class Cast(Primitive):
     __slots__ = ("dtype",)
@@ -79,7 +81,7 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
     if dtype is not None:
         wanted = dtype_of(dtype)
         if wanted != result.array.dtype:
-            result = (Cast if wanted.kind == "f" else Discretize).apply(result, wanted)
+            result = (Cast if wanted.kind in "fV" else Discretize).apply(result, wanted)
     return clone(result) if copy and result is input else result
 
 

@@ -12,6 +12,11 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import to_host
 from gpudl.ops.operands import Number, promoted
 
+__all__ = [
+    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt", "isclose",
+    "isfinite", "isinf", "isnan", "le", "lt", "ne",
+]  # fmt: skip
+
 
 class Compare(Primitive):
     """relation(x, y), elementwise."""
@@ -65,7 +70,7 @@ def ge(input: Tensor, other: Tensor | Number) -> Tensor:
 def _bits(name: str, relation: Callable[[Any, Any], Any], x: Any, y: Any) -> Tensor:
     x, y = promoted(name, x, y)
     for value in (x, y):
-        if isinstance(value, float) or (isinstance(value, Tensor) and value.dtype.kind == "f"):
+        if isinstance(value, float) or (isinstance(value, Tensor) and value.dtype.kind in "fV"):
             raise RuntimeError(f"{name}: bitwise operations need bools or integers, got a floating point operand")
     return _PRIMITIVES[name].apply(relation, x, y)  # type: ignore[no-any-return]
 
@@ -90,7 +95,7 @@ def bitwise_not(input: Tensor) -> Tensor:
 
     Raises: RuntimeError for floating point.
     """
-    if input.dtype.kind == "f":
+    if input.dtype.kind in "fV":
         raise RuntimeError(f"bitwise_not: bitwise operations need bools or integers, got {input.dtype}")
     return Compare.apply(lambda x, _: ~x, input, None)  # type: ignore[no-any-return]
 

@@ -19,6 +19,11 @@ from gpudl.ops.cast import to
 from gpudl.ops.operands import fitted, result_type
 from gpudl.random import sampling_stream
 
+__all__ = [
+    "arange", "as_tensor", "eye", "from_numpy", "full", "full_like", "ones", "ones_like", "rand", "randn", "tensor",
+    "zeros", "zeros_like",
+]  # fmt: skip
+
 Spec = str | Device | None
 
 
@@ -115,7 +120,7 @@ def _host_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
     if wanted is None:
         if typed:
             wanted = dtype_of(array.dtype)
-        elif array.dtype.kind == "f" or not array.size:
+        elif array.dtype.kind in "fV" or not array.size:
             wanted = get_default_dtype()
         else:
             wanted = np.dtype(np.bool_) if array.dtype.kind == "b" else int64
@@ -219,6 +224,6 @@ def randn(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bo
 
 def _floating(dtype: Any) -> DType:
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    if kind.kind != "f":
+    if kind.kind not in "fV":
         raise RuntimeError(f"random numbers are floating point; {kind} cannot hold them")
     return kind

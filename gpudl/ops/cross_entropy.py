@@ -21,6 +21,8 @@ from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import broadcast, counting, narrowed, widened
 from gpudl.ops.softmax import log_softmax
 
+__all__ = ["cross_entropy"]
+
 
 @kernel
 def cross_entropy_forward(
@@ -210,12 +212,12 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
-    if input.ndim == 0 or input.dtype.kind != "f":
+    if input.ndim == 0 or input.dtype.kind not in "fV":
         raise RuntimeError(f"cross_entropy: expected floating input with classes, got {input.dtype} {input.shape}")
     classes = input.shape[1 if input.ndim > 1 else 0]
     if weight is not None and (weight.shape != (classes,) or weight.dtype != input.dtype):
         raise ShapeError(f"cross_entropy: weight must be {input.dtype} ({classes},), got {weight.dtype} {weight.shape}")
-    if target.dtype.kind == "f":
+    if target.dtype.kind in "fV":
         return _with_probabilities(input, target, weight, reduction, float(label_smoothing))
     if target.dtype.kind not in "iu":
         raise RuntimeError(f"cross_entropy: targets must be integer class indices or probabilities, got {target.dtype}")

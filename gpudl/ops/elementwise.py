@@ -11,6 +11,8 @@ from gpudl.backend.dtypes import DType, get_default_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import Binary, Number, fitted, operand, result_type, sum_to_shape
 
+__all__ = ["abs", "clamp", "clip", "exp", "log", "masked_fill", "sigmoid", "sign", "sqrt", "tanh", "where"]
+
 
 class Exp(Primitive):
     __slots__ = ()
@@ -82,7 +84,7 @@ class Abs(Primitive):
 
     def forward(ctx, x: Array) -> Array:
         ctx.save(x)
-        return abs(x)
+        return xp_of(x).abs(x)
 
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
@@ -158,7 +160,7 @@ class Clamp(Primitive):
 
 
 def _floating(input: Tensor) -> Tensor:
-    return input if input.array.dtype.kind == "f" else input.to(get_default_dtype())
+    return input if input.array.dtype.kind in "fV" else input.to(get_default_dtype())
 
 
 def exp(input: Tensor) -> Tensor:
@@ -186,7 +188,7 @@ def sigmoid(input: Tensor) -> Tensor:
     return Sigmoid.apply(_floating(input))  # type: ignore[no-any-return]
 
 
-def abs_(input: Tensor) -> Tensor:
+def abs(input: Tensor) -> Tensor:
     """The absolute value; any dtype but bool. Gradient: dy * sign(input), 0 at 0."""
     if input.dtype == bool:
         raise RuntimeError("abs: a bool tensor has no absolute value; cast it to a number first")
@@ -254,7 +256,7 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     """
     if min is None and max is None:
         raise RuntimeError("clamp: give min, max or both")
-    if input.array.dtype.kind == "f" and type(min) in _PLAIN and type(max) in _PLAIN:
+    if input.array.dtype.kind in "fV" and type(min) in _PLAIN and type(max) in _PLAIN:
         return Clamp.apply(input, min, max)  # type: ignore[no-any-return]
     dtype = result_type(*(operand("clamp", each) for each in (input, min, max) if each is not None))
     if dtype.kind == "b":
@@ -264,3 +266,6 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
         for each in (min, max)
     ]
     return Clamp.apply(input.to(dtype), *bounds)  # type: ignore[no-any-return]
+
+
+clip = clamp

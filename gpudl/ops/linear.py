@@ -11,6 +11,8 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import total
 
+__all__ = ["linear"]
+
 
 class Linear(Primitive):
     __slots__ = ("features",)

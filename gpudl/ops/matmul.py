@@ -10,6 +10,8 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import sum_to_shape
 
+__all__ = ["matmul"]
+
 
 class Matmul(Primitive):
     __slots__ = ("shapes",)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
 
+__all__ = ["mse_loss"]
+
 
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """The mean of the squared differences.
@@ -20,7 +22,7 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tenso
         raise ValueError(f"mse_loss: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if input.shape != target.shape:
         raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must have one shape")
-    if input.dtype.kind != "f" and target.dtype.kind != "f":
+    if input.dtype.kind not in "fV" and target.dtype.kind not in "fV":
         raise RuntimeError(f"mse_loss: expected floating point, got {input.dtype} and {target.dtype}")
     difference = input - target
     squared = difference * difference

@@ -68,7 +68,7 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 def widened(x: Array) -> Array:
     """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
-    return x.astype(float32) if x.dtype.itemsize == 2 and x.dtype.kind == "f" else x
+    return x.astype(float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
 def narrowed(y: Array, dtype: DType) -> Array:
@@ -78,7 +78,7 @@ def narrowed(y: Array, dtype: DType) -> Array:
 
 def total(x: Array, axis: Any, keepdims: bool = False) -> Array:
     """The sum along axes, in the array's dtype; half floats are widened on the way."""
-    kind = None if x.dtype.kind == "f" else x.dtype  # NumPy would sum small integers in int64
+    kind = None if x.dtype.kind in "fV" else x.dtype  # NumPy would sum small integers in int64
     return narrowed(widened(x).sum(axis=axis, dtype=kind, keepdims=keepdims), x.dtype)
 
 
@@ -87,7 +87,7 @@ def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:
     if isinstance(x, Tensor) and isinstance(y, Tensor) and x.array.dtype is y.array.dtype:
         return cls.apply_pair(x, y)
     # A number beside a floating Tensor changes nothing, and is too frequent to go through promotion.
-    if type(y) not in (float, int) or not isinstance(x, Tensor) or x.array.dtype.kind != "f":
+    if type(y) not in (float, int) or not isinstance(x, Tensor) or x.array.dtype.kind not in "fV":
         x, y = promoted(cls.name(), x, y)
     return cls.apply(x, y)  # type: ignore[no-any-return]
 
@@ -154,7 +154,7 @@ def fitted(name: str, number: Number, dtype: DType) -> Number:
     """
     if dtype.kind == "b":
         return bool(number)
-    if dtype.kind == "f":
+    if dtype.kind in "fV":
         if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
             raise RuntimeError(f"{name}: {number} is too large for {dtype}")
         return float(number)

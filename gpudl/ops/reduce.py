@@ -15,6 +15,8 @@ from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import maximum, minimum
 from gpudl.ops.operands import Dim, aliased, broadcast, counting, dims_of, narrowed, one_dim, total, widened
 
+__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "sum"]
+
 
 class Reduction(Primitive):
     """Base of reductions.
@@ -161,7 +163,7 @@ def mean(
     Gradient: dy / count for every element.
     """
     x = _cast_first(input, dtype, None)
-    if x.array.dtype.kind != "f":
+    if x.array.dtype.kind not in "fV":
         raise RuntimeError(f"mean: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
     return Mean.apply(x, dims_of("mean", aliased("mean", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
@@ -287,6 +289,6 @@ def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = No
 def _cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
     if dtype is not None:
         return input.to(dtype_of(dtype))
-    if for_integers is not None and input.array.dtype.kind != "f" and input.dtype != for_integers:
+    if for_integers is not None and input.array.dtype.kind not in "fV" and input.dtype != for_integers:
         return input.to(for_integers)
     return input

@@ -10,6 +10,8 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.kernel import kernel
 
+__all__ = ["relu"]
+
 
 @kernel
 def relu_forward(x: Array) -> Array:

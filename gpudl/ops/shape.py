@@ -15,6 +15,11 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import one_dim, result_type, sum_to_shape
 
+__all__ = [
+    "broadcast_to", "cat", "concatenate", "flatten", "permute", "permute_dims", "reshape", "squeeze", "stack", "t",
+    "transpose", "unsqueeze",
+]  # fmt: skip
+
 
 class Reshape(Primitive):
     __slots__ = ("shape",)
@@ -252,3 +257,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         if part.shape != parts[0].shape:
             raise ShapeError(f"stack: the shapes differ, {parts[0].shape} and {part.shape}")
     return cat([unsqueeze(part, dim) for part in parts], one_dim("stack", dim, parts[0].ndim + 1))
+
+
+concatenate = cat

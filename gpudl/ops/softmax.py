@@ -14,6 +14,8 @@ from gpudl.backend.dtypes import dtype_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import narrowed, one_dim, total, widened
 
+__all__ = ["log_softmax", "softmax"]
+
 
 @kernel
 def softmax_forward(x: Array, dim: int) -> Array:
@@ -106,7 +108,7 @@ def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
 def _apply(cls: type[Primitive], name: str, input: Tensor, dim: int, dtype: Any) -> Tensor:
     x = input if dtype is None else input.to(dtype_of(dtype))
     place = one_dim(name, dim, x.ndim)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fV":
         raise RuntimeError(f"{name}: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
     if not x.ndim:
         return cls.apply(x.reshape(1), 0).reshape(())  # type: ignore[no-any-return]

@@ -235,6 +235,6 @@ def _lengths(caller: str, shape: int | Sequence[int]) -> tuple[int, ...]:
 
 def _empty(caller: str, shape: int | Sequence[int], dtype: Any) -> NDArray[Any]:
     found = dtype_of(dtype)
-    if found.kind != "f":
+    if found.kind not in "fV":
         raise TypeError(f"Stream.{caller}: dtype must be floating point, got {found}")
     return np.empty(_lengths(caller, shape), found)

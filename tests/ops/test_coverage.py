@@ -7,7 +7,7 @@ from cases import ROWS
 
 import gpudl
 import gpudl.nn.functional
-from gpudl.ops.methods import TensorMethods
+from gpudl.ops.methods import METHODS
 
 # Names that no row can hold, and the files of this folder that test them.
 ELSEWHERE = {
@@ -21,7 +21,6 @@ ELSEWHERE = {
     ),
 }
 OPS = "gpudl.ops."
-_PLUMBING = {"__module__", "__doc__", "__slots__", "__dict__", "__weakref__", "__annotations__"}
 
 
 def exported():
@@ -29,11 +28,10 @@ def exported():
     public = [(name, value) for name, value in vars(gpudl).items() if not name.startswith("_")]
     names = [name for name, value in public if (getattr(value, "__module__", None) or "").startswith(OPS)]
     functional = [name for name, value in vars(gpudl.nn.functional).items() if callable(value)]
-    methods = [name for name in vars(TensorMethods) if name not in _PLUMBING]
     return [
         *names,
         *(f"nn.functional.{name}" for name in functional),
-        *(f"Tensor.{name}" for name in methods),
+        *(f"Tensor.{name}" for name in METHODS),
     ]
 
 
