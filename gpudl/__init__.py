@@ -63,7 +63,11 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """The wings that `import gpudl` leaves for when they are used: gpudl.nn, gpudl.optim, gpudl.data."""
+    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, and bfloat16."""
+    if name == "bfloat16":
+        from gpudl.backend.dtypes import bfloat16
+
+        return bfloat16()
     if name in ("data", "nn", "optim"):
         import importlib
 

@@ -49,11 +49,14 @@ class Primitive(Node):
         saved: what forward saved; in backward, arrays or, when recording, Tensors.
         is_view: True when forward returns a view of its first argument, so that each sees the other's changes.
         differentiable: False when no result has a gradient, as for comparisons.
+        widens: False when half floats on the CPU come as they are, not as float32 whose results are rounded: for
+            primitives that only move elements, that write into their arguments, or that choose the result's dtype.
     """
 
     __slots__ = ("_guards", "_likes", "saved")
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
+    widens: ClassVar[bool] = True
     saved: Any
     _guards: tuple[Guard, ...]
     _likes: list[tuple[tuple[int, ...], Any]]
@@ -87,6 +90,8 @@ class Primitive(Node):
                 array = arg.array
                 if type(array) is not _ndarray:
                     foreign = True
+                elif array.dtype.char in "eE" and cls.widens and not cls.is_view:
+                    return _apply_widened(cls, args, array.dtype)
                 node = arg._node if arg._base is None else node_of(arg)
                 if node is not None:
                     record = True
@@ -129,7 +134,7 @@ class Primitive(Node):
     def apply_pair(cls, x: Tensor, y: Tensor) -> Tensor:
         """`apply` for two Tensors and one differentiable result that is no view: the same, without the loops."""
         a, b = x.array, y.array
-        if type(a) is not _ndarray or type(b) is not _ndarray:
+        if type(a) is not _ndarray or type(b) is not _ndarray or a.dtype.char in "eE":
             return cls.apply(x, y)  # type: ignore[no-any-return]
         x_node = x._node if x._base is None else node_of(x)
         y_node = y._node if y._base is None else node_of(y)
@@ -272,6 +277,13 @@ class Primitive(Node):
 def as_array(value: Any) -> Array:
     """An array as it is; a NumPy or Python number as a 0-d array."""
     return value if is_array(value) and not isinstance(value, np.generic) else np.asarray(value)
+
+
+def _apply_widened(cls: type[Primitive], args: tuple[Any, ...], half: Any) -> Any:
+    from gpudl.autograd.widen import apply_widened
+
+    check_devices(cls.name(), args)
+    return apply_widened(cls, args, half)
 
 
 def check_devices(name: str, args: tuple[Any, ...]) -> None:

@@ -3,6 +3,9 @@
 PyTorch orders categories, bool < integer < floating, and lets the highest category present decide. Inside the
 deciding category a tensor with dimensions outranks a 0-d tensor, and that outranks a Python number. NumPy's
 rules differ (int64 with float32 gives float64 there), so no operation leaves promotion to NumPy.
+
+bfloat16 is not NumPy's but that of ml_dtypes, an extra, which is imported when the dtype is first asked for. NumPy's
+kind of it is "V", and gpudl has no other dtype of that kind: `dtype.kind in "fV"` asks for floating point.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ _BY_NAME = {
     "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
 }  # fmt: skip
 _SUPPORTED = frozenset(_BY_NAME.values())
-_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2}
+_BFLOAT16_MAX = 2.0**128 - 2.0**120
 _default_dtype = float32
 
 
@@ -39,15 +43,18 @@ def dtype_of(spec: Any) -> DType:
 
     int and float are int64 and float64, as in PyTorch and NumPy.
 
-    Raises: TypeError for anything else, and for element types that gpudl does not have (complex, object, ...).
+    Raises: TypeError for anything else, and for element types that gpudl does not have (complex, object, ...);
+        ImportError for bfloat16 where ml_dtypes is not installed.
     """
     found = None
+    if isinstance(spec, str) and spec.removeprefix("gpudl.") == "bfloat16":
+        return bfloat16()
     if isinstance(spec, str):
         found = _BY_NAME.get(spec.removeprefix("gpudl."))
     elif spec is not None:  # which NumPy takes for float64
         with contextlib.suppress(TypeError):
             found = np.dtype(spec)
-    if found not in _SUPPORTED:
+    if found not in _SUPPORTED and (found is None or found.name != "bfloat16"):
         names = ", ".join(str(dtype) for dtype in sorted(_SUPPORTED, key=str))
         raise TypeError(f"{spec!r} is not an element type of gpudl; it has {names}")
     return found
@@ -59,7 +66,26 @@ def category(dtype: DType) -> int:
 
 
 def is_floating(dtype: DType) -> bool:
-    return dtype.kind == "f"
+    """True for floating point, bfloat16 included."""
+    return dtype.kind in "fV"
+
+
+def largest(dtype: DType) -> float:
+    """The largest finite number of a floating dtype."""
+    return _BFLOAT16_MAX if dtype.kind == "V" else float(np.finfo(dtype).max)
+
+
+def bfloat16() -> DType:
+    """The dtype bfloat16: float32 without its 16 last bits.
+
+    Raises: ImportError if ml_dtypes is not installed.
+    """
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError("bfloat16 needs the package ml_dtypes; install it with: pip install 'gpudl[amp]'") from error
+    dtype: DType = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def get_default_dtype() -> DType:
@@ -92,6 +118,8 @@ def promote_types(a: DType, b: DType) -> DType:
         return a
     if category(a) != category(b):
         return a if category(a) > category(b) else b
+    if a.kind == "V" or b.kind == "V":
+        return max(a, b, float32, key=lambda dtype: dtype.itemsize)
     return np.promote_types(a, b)
 
 

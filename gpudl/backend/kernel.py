@@ -106,7 +106,7 @@ class Kernel:
 
 
 def _differs(dtype: DType, wanted: DType) -> bool:
-    return dtype.kind == "f" and dtype != wanted
+    return dtype.kind in "fV" and dtype != wanted
 
 
 def kernel(reference: Callable[..., Any]) -> Kernel:

@@ -8,27 +8,17 @@ import numpy as np
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import Cast
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_host, transfer
-from gpudl.backend.dtypes import DType, dtype_of, float16, float32, float64, int32, int64
+from gpudl.backend.dtypes import dtype_of, float16, float32, float64, int32, int64
 
 __all__ = ["clone"]
 
 
-class Cast(Primitive):
-    __slots__ = ("dtype",)
-    dtype: DType
-
-    def forward(ctx, x: Array, dtype: DType) -> Array:
-        ctx.dtype = x.dtype
-        return x.astype(dtype)
-
-    def backward(ctx, dy: Array) -> Array:
-        return dy.astype(ctx.dtype)
-
-
 class Transfer(Primitive):
     __slots__ = ("device",)
+    widens = False
     device: Device
 
     def forward(ctx, x: Array, target: Device) -> Array:
@@ -41,6 +31,7 @@ class Transfer(Primitive):
 
 class Clone(Primitive):
     __slots__ = ()
+    widens = False
 
     def forward(ctx, x: Array) -> Array:
         return x.copy()

@@ -40,6 +40,7 @@ class Take(Primitive):
     """x[index] with tensors among the index: a copy, and in backward elements named twice add up."""
 
     __slots__ = ("index", "shape")
+    widens = False
     index: Any
     shape: tuple[int, ...]
 
@@ -54,6 +55,7 @@ class Embed(Primitive):
     """Zeros of `shape` with x added at the index: the adjoint of reading there."""
 
     __slots__ = ("index",)
+    widens = False
     index: Any
 
     def forward(ctx, x: Array, index: Any, shape: tuple[int, ...]) -> Array:
@@ -68,6 +70,7 @@ class Put(Primitive):
     """x with the elements at an index of tensors replaced by a value that broadcasts to them."""
 
     __slots__ = ("index", "value_shape")
+    widens = False
     index: Any
     value_shape: tuple[int, ...]
 

@@ -12,7 +12,7 @@ from gpudl.autograd.primitive import Primitive, as_array
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import backend_of
-from gpudl.backend.dtypes import DType, category, float32, get_default_dtype, number_dtype, promote_ranked
+from gpudl.backend.dtypes import DType, category, float32, get_default_dtype, largest, number_dtype, promote_ranked
 from gpudl.backend.errors import ShapeError
 
 Number = bool | int | float
@@ -68,7 +68,7 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 def widened(x: Array) -> Array:
     """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
-    return x.astype(float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
+    return x.astype(float32) if x.dtype.char in "eE" else x
 
 
 def narrowed(y: Array, dtype: DType) -> Array:
@@ -155,7 +155,7 @@ def fitted(name: str, number: Number, dtype: DType) -> Number:
     if dtype.kind == "b":
         return bool(number)
     if dtype.kind in "fV":
-        if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
+        if math.isfinite(number) and abs(number) > largest(dtype):
             raise RuntimeError(f"{name}: {number} is too large for {dtype}")
         return float(number)
     limits = np.iinfo(dtype)

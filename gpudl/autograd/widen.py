@@ -1,0 +1,45 @@
+"""Half floats on the CPU: computed in float32 and rounded once, as PyTorch does.
+
+NumPy's arithmetic on float16 is up to 500 times slower than on float32, it has none on bfloat16, and sums in either
+would end where the numbers are coarser than what is added.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array
+from gpudl.backend.dtypes import DType, float32
+
+
+class Cast(Primitive):
+    """x as another floating dtype."""
+
+    __slots__ = ("dtype",)
+    widens = False
+    dtype: DType
+
+    def forward(ctx, x: Array, dtype: DType) -> Array:
+        ctx.dtype = x.dtype
+        return x.astype(dtype)
+
+    def backward(ctx, dy: Array) -> Array:
+        return dy.astype(ctx.dtype)
+
+
+def apply_widened(cls: type[Primitive], args: tuple[Any, ...], half: DType) -> Any:
+    """cls.apply with half floats as float32, and float32 results as `half`."""
+    result = cls.apply(*(Cast.apply(arg, float32) if _is_half(arg) else arg for arg in args))
+    if type(result) is tuple:
+        return tuple(_narrowed(each, half) for each in result)
+    return _narrowed(result, half)
+
+
+def _is_half(arg: Any) -> bool:
+    return isinstance(arg, Tensor) and arg.array.dtype.char in "eE"
+
+
+def _narrowed(result: Tensor, half: DType) -> Tensor:
+    return Cast.apply(result, half) if result.array.dtype == float32 else result
