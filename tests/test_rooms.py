@@ -23,8 +23,6 @@ import gpudl.nn.functional
 ROOT = Path(__file__).resolve().parents[1]
 OPS = ROOT / "gpudl" / "ops"
 
-# Kernels that are neither the forward nor the backward of an op, nor change an argument (those end in _).
-OTHER_KERNELS = {"check_classes"}
 # Kernel text that several rooms join to their own.
 SHARED_TEXT = {"math/philox.cuh"}
 SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
@@ -77,7 +75,7 @@ def faults(name: str, text: str) -> list[str]:
         if part.kind == "body" and part.name != above.name:
             found.append((part.node.lineno, f"{part.node.name} must stand right below {part.name}"))
         above = part
-    named = [part for part in parts if not (part.kind == "kernel" and part.name in OTHER_KERNELS)]
+    named = [part for part in parts if not (part.kind == "kernel" and part.name.startswith("check_"))]
     for kind, wanted in (
         ("kernel", [f"{op}_{way}" for op in ops for way in ("forward", "backward")]),
         ("class", ["".join(map(str.capitalize, op.split("_"))) for op in ops]),
@@ -100,8 +98,8 @@ def faults(name: str, text: str) -> list[str]:
 
 def _naming_faults(part: Part) -> Iterator[str]:
     if part.kind == "kernel":
-        if not part.name.endswith(("_forward", "_backward", "_")) and part.name not in OTHER_KERNELS:
-            yield f"{part.name}: a kernel is named <op>_forward, <op>_backward or, if it changes an argument, ..._"
+        if not part.name.endswith(("_forward", "_backward", "_")) and not part.name.startswith("check_"):
+            yield f"{part.name}: a kernel is named <op>_forward, <op>_backward, check_..., or ..._ if it changes an argument"
         lines = (ast.get_docstring(part.node) or "").splitlines()
         if len(lines) != 1:
             yield f"{part.name}: a kernel has a docstring of one line"

@@ -10,7 +10,11 @@ A row is one line in a rows_*.py file of this folder:
     row("cat", (2, 3), (2, 1), call=lambda lib, *xs: lib.cat(xs, dim=1), note="dim1")    any code; lib: gpudl or torch
     row("sum", (2, 3), unlike={"integers": "why we differ from PyTorch there"})          a check not to be made
 
-test_op_table.py makes every check on every row.
+test_op_table.py makes every check on every row. A rows_*.py file may also have
+
+    UNLIKE = {"entry": why, "entry dtype": why, "entry errors": why}    where test_opinfo.py is not to follow PyTorch
+    SLACK = {"entry": 10.0}                                             factors on the tolerance there
+    ELSEWHERE = {"name": "test_file.py"}                                exported names that no row can hold
 """
 
 from __future__ import annotations
@@ -123,7 +127,12 @@ class Row:
     @property
     def changes_in_place(self) -> bool:
         """True for names such as add_ and __iadd__; they are run on a copy."""
-        return re.search(r"([^_]_|\b__i(add|sub|mul|truediv|pow)__)$", self.op) is not None
+        return (
+            re.search(
+                r"([^_]_|\b__i(add|sub|mul|truediv|floordiv|mod|pow|and|or|xor|lshift|rshift|matmul)__)$", self.op
+            )
+            is not None
+        )
 
     def make(self, dtype: str, *, change: Callable[[Input], Input] = lambda each: each) -> list[np.ndarray[Any, Any]]:
         """The elements of the inputs."""
@@ -171,5 +180,9 @@ def _word(part: Any) -> str:
     return f"({','.join(map(str, part.shape))}){part.dtype or ''}"
 
 
-for path in sorted(Path(__file__).parent.glob("rows_*.py")):
-    importlib.import_module(path.stem)
+MODULES = [importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("rows_*.py"))]
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The dictionaries of one name in all rows_*.py files, as one."""
+    return {key: value for module in MODULES for key, value in getattr(module, name, {}).items()}

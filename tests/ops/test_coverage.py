@@ -3,23 +3,13 @@
 from pathlib import Path
 
 import pytest
-from cases import ROWS
+from cases import ROWS, declared
 
 import gpudl
 import gpudl.nn.functional
 from gpudl.ops.methods import METHODS
 
-# Names that no row can hold, and the files of this folder that test them.
-ELSEWHERE = {
-    **dict.fromkeys(("tensor", "as_tensor", "from_numpy", "zeros", "ones", "full", "arange", "eye"), "test_create.py"),
-    **dict.fromkeys(("rand", "randn"), "test_create.py"),
-    "result_type": "test_promotion.py",
-    "Tensor.backward": "../autograd/test_engine.py",
-    **dict.fromkeys(
-        ("Tensor.numpy", "Tensor.__array__", "Tensor.cuda", "Tensor.__repr__", "Tensor.__format__", "Tensor.__hash__"),
-        "test_methods.py",
-    ),
-}
+ELSEWHERE = declared("ELSEWHERE")  # names that no row can hold -> the files of this folder that test them
 OPS = "gpudl.ops."
 
 

@@ -1,11 +1,14 @@
 """Every body of every kernel agrees with its reference: on the device, in each dtype, whatever the memory order.
 
-A kernel has an entry in EXAMPLES: a function of `arrays` that gives the argument lists to try. `arrays(shape, low,
-high)` makes floating point arguments of the dtype under test. A kernel without an entry fails a test.
+A kernel has an entry in EXAMPLES of an examples_*.py file: a function of `arrays` that gives the argument lists to
+try. `arrays(shape, low, high)` makes floating point arguments of the dtype under test. A kernel without an
+entry fails a test.
 """
 
+import importlib
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,90 +21,12 @@ from gpudl.backend.arrays import quiet
 from gpudl.backend.device import to_host, transfer
 from gpudl.backend.kernel import KERNELS
 
-SHAPES = ((), (1,), (5,), (3, 4), (2, 3, 5), (0, 3), (129, 65), (3, 7001))
-LABELS = np.array([0, 3, -100, 1, 2])
-
-
-def unary(arrays):
-    for shape in SHAPES:
-        yield [arrays(shape)]
-
-
-def relu_backward(arrays):
-    for shape in SHAPES:
-        yield [arrays(shape), np.asarray(np.maximum(arrays(shape), 0))]
-
-
-def along_dims(arrays):
-    wide = (((129, 65), 1), ((65, 129), 0), ((2, 7001), 1))
-    for shape, dim in (((5,), 0), ((3, 4), 0), ((3, 4), 1), ((2, 3, 5), 1), *wide):
-        yield [arrays(shape, -6, 6), dim]
-
-
-def softmax_backward(arrays):
-    for x, dim in along_dims(arrays):
-        y = np.exp(x.astype("float64"))
-        yield [arrays(x.shape), (y / y.sum(dim, keepdims=True)).astype(x.dtype), dim]
-
-
-def log_softmax_backward(arrays):
-    for x, dim in along_dims(arrays):
-        total = np.exp(x.astype("float64")).sum(dim, keepdims=True)
-        yield [arrays(x.shape), (x - np.log(total)).astype(x.dtype), dim]
-
-
-def cross_entropy_forward(arrays):
-    for weighted, ignore_index, smoothing in itertools.product((False, True), (-100, 1), (0.0, 0.1)):
-        weight = arrays((4,), 0.5, 2) if weighted else None
-        labels = LABELS if ignore_index == -100 else abs(LABELS) % 4
-        yield [arrays((5, 4), -5, 5), labels, weight, ignore_index, smoothing]
-    yield [arrays((64, 1000), -8, 8), np.arange(64) * 7, None, -100, 0.0]
-    yield [arrays((0, 4)), LABELS[:0], None, -100, 0.0]
-
-
-def cross_entropy_backward(arrays):
-    for x, target, weight, ignore_index, smoothing in cross_entropy_forward(arrays):
-        exact = KERNELS["cross_entropy_forward"].reference(x, target, weight, ignore_index, smoothing)
-        yield [arrays(x.shape[:1]), x, target, weight, ignore_index, smoothing, *exact[1:]]
-        yield [arrays(x.shape[:1]), x, target, weight, ignore_index, smoothing, None, None]
-
-
-def check_classes(arrays):
-    for dtype in INTEGERS:
-        yield [np.array([0, 3, 100, 1], dtype), 4, 100]
-
-
-def sgd_step(arrays):
-    for shape in ((5,), (3, 4), (3, 7001)):
-        for settings in ((0.1, 0.0, 0.0, 0.0, False), (0.1, 0.0, 0.0, 0.01, False)):
-            yield [arrays(shape), arrays(shape), None, *settings]
-        for settings in ((0.1, 0.9, 0.0, 0.0, False), (0.1, 0.9, 0.3, 0.01, False), (0.1, 0.9, 0.0, 0.01, True)):
-            yield [arrays(shape), arrays(shape), arrays(shape), *settings]
-
-
-def adam_step(arrays):
-    for shape in ((5,), (3, 4), (3, 7001)):
-        for decay, decoupled, amsgrad, step in ((0.0, False, False, 1), (0.1, False, False, 7), (0.1, True, True, 100)):
-            highest = arrays(shape, 0.5, 2) if amsgrad else None
-            state = [arrays(shape), arrays(shape), arrays(shape), arrays(shape, 0.5, 2), highest]
-            yield [*state, step, 0.01, 0.9, 0.999, 1e-8, decay, decoupled]
-
-
-EXAMPLES: dict[str, Callable] = {
-    "relu_forward": unary,
-    "relu_backward": relu_backward,
-    "softmax_forward": along_dims,
-    "softmax_backward": softmax_backward,
-    "log_softmax_forward": along_dims,
-    "log_softmax_backward": log_softmax_backward,
-    "cross_entropy_forward": cross_entropy_forward,
-    "cross_entropy_backward": cross_entropy_backward,
-    "check_classes": check_classes,
-    "sgd_step_": sgd_step,
-    "adam_step_": adam_step,
-}
-# A step is far smaller than the parameter it changes: half floats lose it.
-DTYPES = {"sgd_step_": FLOATS[1:], "adam_step_": FLOATS[1:]}
+EXAMPLES: dict[str, Callable] = {}
+DTYPES: dict[str, tuple[str, ...]] = {}
+for path in sorted(Path(__file__).parent.glob("examples_*.py")):
+    module = importlib.import_module(path.stem)
+    EXAMPLES |= module.EXAMPLES
+    DTYPES |= getattr(module, "DTYPES", {})
 
 ORDERS = {
     "C": lambda x: x.copy("C"),
@@ -177,7 +102,7 @@ def test_there_are_optimized_bodies_to_compare():
 def test_a_wrong_body_is_caught(device):
     kernel = KERNELS["cross_entropy_forward"]
     arrays = maker("float32")
-    args = next(iter(cross_entropy_forward(arrays)))
+    args = next(iter(EXAMPLES["cross_entropy_forward"](arrays)))
     (losses, *_), _ = run(kernel.reference, args, device)
     with pytest.raises(AssertionError):
         check(losses * np.float32(1.0001), losses, "float32", "a constant")
