@@ -99,7 +99,7 @@ def faults(name: str, text: str) -> list[str]:
 def _naming_faults(part: Part) -> Iterator[str]:
     if part.kind == "kernel":
         if not part.name.endswith(("_forward", "_backward", "_")) and not part.name.startswith("check_"):
-            yield f"{part.name}: a kernel is named <op>_forward, <op>_backward, check_..., or ..._ if it changes an argument"
+            yield f"{part.name}: a kernel is: <op>_forward, <op>_backward, check_... or, changing an argument, ..._"
         lines = (ast.get_docstring(part.node) or "").splitlines()
         if len(lines) != 1:
             yield f"{part.name}: a kernel has a docstring of one line"
@@ -270,7 +270,7 @@ def test_room_in_order_has_no_faults() -> None:
     [
         ('edition of 1956."""\n@', 'book 1956.12345."""\n@', "1: the docstring names no source"),
         ("square_", "cube_", "no kernel square_forward"),
-        ("def square_backward", "def square_gradient", "is named <op>_forward"),
+        ("def square_backward", "def square_gradient", "is: <op>_forward"),
         ('    """y = x x."""\n', "    ...\n", "docstring of one line"),
         ("class Square", "class Quadrat", "expected, in this order, Square"),
         ("def square(", "def squared(", "expected, in this order, square"),
