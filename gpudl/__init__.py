@@ -43,6 +43,7 @@ from gpudl.ops.create import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.pixel_shuffle import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.shape import *

@@ -3,7 +3,11 @@
 from gpudl.ops.cross_entropy import *
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
+from gpudl.ops.grid_sample import *
+from gpudl.ops.interpolate import *
 from gpudl.ops.linear import *
 from gpudl.ops.mse_loss import *
+from gpudl.ops.pad import *
+from gpudl.ops.pixel_shuffle import *
 from gpudl.ops.relu import *
 from gpudl.ops.softmax import *

@@ -13,7 +13,7 @@ A row is one line in a rows_*.py file of this folder:
 test_op_table.py makes every check on every row. A rows_*.py file may also have
 
     UNLIKE = {"entry": why, "entry dtype": why, "entry errors": why}    where test_opinfo.py is not to follow PyTorch
-    SLACK = {"entry": 10.0}                                             factors on the tolerance there
+    SLACK = {"entry": 10.0, "entry dtype": 10.0}                        factors on the tolerance there
     ELSEWHERE = {"name": "test_file.py"}                                exported names that no row can hold
 """
 

@@ -97,7 +97,7 @@ def check_gradients(got: Any, want: Any, mine: list[Any], other: list[Any], labe
     weights = projection(wanted)
     place = outputs[0].device
     leaves, others = differentiable(mine), differentiable(other)
-    grads = gradients(gpudl, outputs, leaves, [ours(w, place) for w in weights])
+    grads = gradients(gpudl, outputs, leaves, [ours(w, place) for w in weights], retain_graph=True)
     expected = gradients(torch, wanted, others, [theirs(w) for w in weights])
     for number, (dx, twin) in enumerate(zip(grads, expected)):
         assert_close(host(dx), host(twin), f"{label}: gradient of input {number}", slack, [y.dtype for y in outputs])
