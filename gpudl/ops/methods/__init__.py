@@ -12,6 +12,7 @@ from gpudl.ops.methods.linalg import LinalgMethods
 from gpudl.ops.methods.python import PythonMethods
 from gpudl.ops.methods.reductions import ReductionMethods
 from gpudl.ops.methods.shape import ShapeMethods
+from gpudl.ops.methods.special import SpecialMethods
 
 
 class TensorMethods(
@@ -21,6 +22,7 @@ class TensorMethods(
     ShapeMethods,
     IndexMethods,
     ElementwiseMethods,
+    SpecialMethods,
     ReductionMethods,
     LinalgMethods,
     ActivationMethods,
