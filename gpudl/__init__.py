@@ -55,6 +55,7 @@ from gpudl.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gpudl import data as data
+    from gpudl import func as func
     from gpudl import nn as nn
     from gpudl import optim as optim
 
@@ -65,12 +66,12 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, and bfloat16."""
+    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.func, bfloat16."""
     if name == "bfloat16":
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "nn", "optim"):
+    if name in ("data", "func", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

@@ -81,6 +81,19 @@ def sampling_stream() -> Stream:
     return _next("sample")
 
 
+def numbering() -> dict[str, int]:
+    """How many streams of init_stream and sampling_stream were made since manual_seed."""
+    with _lock:
+        return dict(_made)
+
+
+def renumber(made: dict[str, int]) -> None:
+    """Go back to what `numbering` gave: the streams made from now on are those that were made then."""
+    with _lock:
+        _made.clear()
+        _made.update(made)
+
+
 def _next(purpose: str) -> Stream:
     with _lock:
         seed, number = _current_seed(), _made.get(purpose, 0)
