@@ -13,14 +13,15 @@ a while after its work, and would slow the other's.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from benchmarks import timing
+from benchmarks.worker import Worker
 
 SIZES = {"small": ((784, 128, 64, 10), 64), "big": ((784, 1024, 1024, 10), 256)}
 OPPONENTS = {"torch": {}, "torch, fused Adam": {"fused": True}}
@@ -69,50 +70,22 @@ def work(program: str, size: str, threads: int) -> None:
         print(sample(int(line)), flush=True)
 
 
-class Worker:
-    """A process that runs `work`, as a sample for timing.alternate.
-
-    Attributes:
-        losses: of the first steps.
-    """
-
-    def __init__(self, program: str, size: str, threads: int):
-        command = [sys.executable, "-m", "benchmarks.train_step", "--work", program, size, str(threads)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.losses = [float(loss) for loss in self._read().split()]
-
-    def _read(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{' '.join(self._process.args[2:])} ended with exit code {self._process.wait()}")
-        return line
-
-    def __call__(self, number: int) -> float:
-        assert self._process.stdin is not None
-        print(number, file=self._process.stdin, flush=True)
-        return float(self._read())
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+def sample(worker: Worker, number: int) -> float:
+    """The seconds that so many steps take in a worker."""
+    return float(worker.ask(number))
 
 
 def measure(size: str, threads: int, rounds: int, seconds: float) -> list[dict[str, Any]]:
     """A row for each opponent."""
     print(f"{size}, {threads} threads ...", file=sys.stderr)
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(name, size, threads)) for name in PROGRAMS}
-        losses = {name: worker.losses for name, worker in workers.items()}
+        workers = {name: stack.enter_context(Worker("train_step", name, size, str(threads))) for name in PROGRAMS}
+        losses = {name: list(map(float, worker.greeting.split())) for name, worker in workers.items()}
         for name in OPPONENTS:
             if any(abs(mine - its) > 1e-3 * its for mine, its in zip(losses["gpudl"], losses[name], strict=True)):
                 raise RuntimeError(f"the programs do not compute the same: losses {losses}")
-        times = timing.alternate(workers, rounds=rounds, seconds=seconds, pause=min(0.05, 10 * seconds))
+        samples = {name: partial(sample, worker) for name, worker in workers.items()}
+        times = timing.alternate(samples, rounds=rounds, seconds=seconds, pause=min(0.05, 10 * seconds))
     rows = []
     for name in OPPONENTS:
         row: dict[str, Any] = {"case": size, "threads": threads, "opponent": name}
