@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import eager, timing
+from benchmarks import eager, op_cases, ops, timing
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
@@ -48,6 +48,29 @@ def test_eager_compares_every_operation_in_every_mode(tmp_path):
     for row in record["rows"]:
         assert row["gpudl_ns"] > 0 and row["torch_ns"] > 0
         assert_ratio(row)
+
+
+@needs_torch
+def test_ops_compares_every_case_in_both_modes(tmp_path):
+    record, printed = record_of("ops", tmp_path, "--only", "embedding", "argmax", "--slower", "1e-9")
+    found = {(row["case"], row["mode"], row["threads"]) for row in record["rows"]}
+    assert found == {("embedding", "forward", 1), ("embedding", "backward", 1), ("argmax, rows", "forward", 1)}
+    for row in record["rows"]:
+        assert_ratio(row)
+    assert "slower than 1e-09 times PyTorch: " in printed and "embedding backward (1 thr)" in printed
+
+
+@needs_torch
+def test_every_case_of_ops_runs_in_both_libraries():
+    for name in op_cases.CASES:
+        for library in ops.LIBRARIES:
+            for program in ops.programs(timing.library(library), name).values():
+                program()
+
+
+def test_ops_says_when_no_case_has_the_name():
+    process = run("ops", "--only", "nonesuch")
+    assert process.returncode == 2 and "no case has nonesuch" in process.stderr
 
 
 @needs_torch
