@@ -18,6 +18,7 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import mul
 from gpudl.ops.matmul import integer_product, matmul
+from gpudl.ops.matrices import diagonal_view
 from gpudl.ops.operands import one_dim, result_type
 from gpudl.ops.reduce import sum as sum_
 from gpudl.ops.shape import permute, reshape

@@ -7,7 +7,7 @@ programming tensor networks", 2019, arXiv:1903.09650, for QR.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.primitive import Primitive
@@ -18,11 +18,13 @@ from gpudl.ops.triangular import triangular
 
 __all__ = ["eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
-_UNSETTLED = "has elements that are not finite, or the iteration does not converge"
+UNSETTLED = "has elements that are not finite, or the iteration does not converge"
+"""Why LAPACK finds no singular values or eigenvalues."""
 
 
 class Qr(Primitive):
     __slots__ = ("mode",)
+    fills = False
     mode: str
 
     def forward(ctx, x: Array, mode: str) -> tuple[Array, Array]:
@@ -35,7 +37,7 @@ class Qr(Primitive):
         ctx.save(q, r)
         return q, r
 
-    def backward(ctx, dq: Array, dr: Array) -> Array:
+    def backward(ctx, dq: Array | None, dr: Array | None) -> Array:
         q, r = ctx.saved
         if ctx.mode == "r":
             raise RuntimeError("linalg.qr: the gradient needs Q, which mode='r' does not compute; use mode='reduced'")
@@ -44,43 +46,56 @@ class Qr(Primitive):
             raise RuntimeError("linalg.qr: no gradient for mode='complete' with more rows than columns; use 'reduced'")
         if rows >= columns:
             return _qr_backward(dq, dr, q, r)
+        xp = xp_of(q)
+        if dr is None:
+            return xp.concatenate([_qr_backward(dq, None, q, r[..., :rows]), xp.zeros_like(r[..., rows:])], axis=-1)
         # x = (x1, x2) with x1 square, x1 = Q R1 and R2 = Q^T x2: the factors of x1, and a product.
-        head, tail, dtail = r[..., :rows], r[..., rows:], dr[..., rows:]
-        dq = dq + q @ tail @ turned(dtail)
-        return xp_of(q).concatenate([_qr_backward(dq, dr[..., :rows], q, head), q @ dtail], axis=-1)
+        dtail = dr[..., rows:]
+        of_tail = q @ r[..., rows:] @ turned(dtail)
+        dq = of_tail if dq is None else dq + of_tail
+        return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), q @ dtail], axis=-1)
 
 
-def _qr_backward(dq: Array, dr: Array, q: Array, r: Array) -> Array:
-    """dx = (dQ + Q S) R^-T, where S is symmetric, its upper triangle that of R dR^T - dQ^T Q."""
-    inner = r @ turned(dr) - turned(dq) @ q
-    inner = triangle(inner, upper=False)
-    dx = dq + q @ (inner + turned(triangle(inner, upper=False, strict=True)))
-    return turned(triangular(r, turned(dx), True, False))
+def _qr_backward(dq: Array | None, dr: Array | None, q: Array, r: Array) -> Array:
+    """dx = (dQ + Q S) R^-T, where S is symmetric, its lower triangle that of R dR^T - dQ^T Q."""
+    inner = 0 if dr is None else r @ turned(dr)
+    inner = triangle(inner if dq is None else inner - turned(dq) @ q, upper=False)
+    dx = q @ (inner + turned(triangle(inner, upper=False, strict=True)))
+    return turned(triangular(r, turned(dx if dq is None else dq + dx), True, False))
 
 
 class Svd(Primitive):
     __slots__ = ()
+    fills = False
 
     def forward(ctx, x: Array, full_matrices: bool, name: str) -> tuple[Array, Array, Array]:
-        u, s, vh = lapack(name, _UNSETTLED, lambda each: tuple(xp_of(x).linalg.svd(each, full_matrices)), x)
+        u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp_of(x).linalg.svd(each, full_matrices)), x)
         ctx.save(u, s, vh)
         return u, s, vh
 
-    def backward(ctx, du: Array, ds: Array, dvh: Array) -> Array:
+    def backward(ctx, du: Array | None, ds: Array | None, dvh: Array | None) -> Array:
         u, s, vh = ctx.saved
         count = s.shape[-1]  # what full_matrices adds to these spans a space, and is arbitrary in it
         rows, columns = u.shape[-2], vh.shape[-1]
-        u, du, vh, dvh = u[..., :count], du[..., :count], vh[..., :count, :], dvh[..., :count, :]
-        one = identity(s, count)
+        u, vh = u[..., :count], vh[..., :count, :]
+        if du is None and dvh is None:
+            return u * ds[..., None, :] @ vh
+        inner = 0 if ds is None else on_diagonal(ds)
         squares = s * s
-        gap = squares[..., None, :] - squares[..., :, None] + one  # the ones meet zeros in what is divided
-        left, right = turned(u) @ du, vh @ turned(dvh)
-        left, right = (left - turned(left)) / gap, (right - turned(right)) / gap
-        dx = u @ (left * s[..., None, :] + s[..., :, None] * right + on_diagonal(ds)) @ vh
-        if rows > count:
+        gap = squares[..., None, :] - squares[..., :, None] + identity(s, count)  # the ones meet zeros
+        if du is not None:
+            du = du[..., :count]
+            left = turned(u) @ du
+            inner = inner + (left - turned(left)) / gap * s[..., None, :]
+        if dvh is not None:
+            dvh = dvh[..., :count, :]
+            right = vh @ turned(dvh)
+            inner = inner + s[..., :, None] * (right - turned(right)) / gap
+        dx = u @ inner @ vh
+        if du is not None and rows > count:
             outside = du / s[..., None, :]
             dx = dx + (outside - u @ (turned(u) @ outside)) @ vh
-        if columns > count:
+        if dvh is not None and columns > count:
             outside = dvh / s[..., :, None]
             dx = dx + u @ (outside - (outside @ turned(vh)) @ vh)
         return dx
@@ -90,19 +105,21 @@ class Eigh(Primitive):
     """Eigenvalues, ascending, and eigenvectors of symmetric matrices, of which one triangle is read."""
 
     __slots__ = ()
+    fills = False
 
     def forward(ctx, x: Array, triangle: str, name: str) -> tuple[Array, Array]:
-        values, vectors = lapack(name, _UNSETTLED, lambda each: tuple(xp_of(x).linalg.eigh(each, triangle)), x)
+        values, vectors = lapack(name, UNSETTLED, lambda each: tuple(xp_of(x).linalg.eigh(each, triangle)), x)
         ctx.save(values, vectors)
         return values, vectors
 
-    def backward(ctx, dvalues: Array, dvectors: Array) -> Array:
+    def backward(ctx, dvalues: Array | None, dvectors: Array | None) -> Array:
         values, vectors = ctx.saved
-        one = identity(values, values.shape[-1])
-        gap = values[..., None, :] - values[..., :, None] + one
+        if dvectors is None:
+            return vectors * dvalues[..., None, :] @ turned(vectors)
         inner = turned(vectors) @ dvectors
+        gap = values[..., None, :] - values[..., :, None] + identity(values, values.shape[-1])
         inner = (inner - turned(inner)) * 0.5 / gap
-        return vectors @ (inner + on_diagonal(dvalues)) @ turned(vectors)
+        return vectors @ (inner if dvalues is None else inner + on_diagonal(dvalues)) @ turned(vectors)
 
 
 class ValuesOnly(Primitive):
@@ -114,8 +131,8 @@ class ValuesOnly(Primitive):
     def forward(ctx, x: Array, triangle: str | None, name: str) -> Array:
         linalg = xp_of(x).linalg
         if triangle is None:
-            return lapack(name, _UNSETTLED, lambda each: linalg.svd(each, compute_uv=False), x)
-        return lapack(name, _UNSETTLED, lambda each: linalg.eigvalsh(each, triangle), x)
+            return lapack(name, UNSETTLED, lambda each: linalg.svd(each, compute_uv=False), x)
+        return lapack(name, UNSETTLED, lambda each: linalg.eigvalsh(each, triangle), x)
 
 
 def _wants_gradient(x: Tensor) -> bool:

@@ -7,6 +7,7 @@ Al-Mohy & Higham, "Computing the Frechet derivative of the matrix exponential", 
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import mul
 from gpudl.ops.einsum import Contract
+from gpudl.ops.elementwise import where
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import diagonal_view, identity, need_matrices, turned
 from gpudl.ops.operands import counting, one_dim
@@ -163,7 +165,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if n < 0:
         A, n = inv(A), -n
     if n == 0:
-        return A.new_zeros(A.shape) + identity(A, A.shape[-1])
+        # As in PyTorch a gradient of 0 comes from here, whatever A has in it.
+        return where(A.new_zeros(A.shape, dtype=bool), A, identity(A, A.shape[-1]))
     result: Tensor | None = None
     while True:
         if n % 2:
@@ -197,7 +200,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         given[0] = reshape(given[0], (1, -1)) if given[0].shape[0] else reshape(given[0], (1, 0))
     if column:
         given[-1] = reshape(given[-1], (given[-1].shape[0], 1))
-    for place, (x, y) in enumerate(zip(given, given[1:])):
+    for place, (x, y) in enumerate(itertools.pairwise(given)):
         if x.shape[1] != y.shape[0]:
             raise ShapeError(f"linalg.multi_dot: tensors {place} and {place + 1} do not fit, {x.shape} and {y.shape}")
     result = _product(given, _splits([given[0].shape[0], *(x.shape[1] for x in given)]), 0, len(given) - 1)
@@ -310,16 +313,15 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The powers x ** 0 to x ** (N - 1) as a last dimension.
 
     Args:
-        x: (..., count), a number dtype; integers give int64.
+        x: (..., count), a number dtype; integers give int64. A 0-d tensor is one of 1 element.
         N: above 0, default count.
     Returns: (..., count, N).
-    Raises: ShapeError for a 0-d tensor or an N that is not above 0; RuntimeError for bools.
+    Raises: ShapeError for an N that is not above 0; RuntimeError for bools.
     Gradient: the sum of k x**(k - 1) dy[k].
     """
-    if not x.ndim:
-        raise ShapeError("linalg.vander: expected at least one dimension, got a 0-d tensor")
     if x.dtype.kind == "b":
         raise RuntimeError("linalg.vander: bools have no powers; cast them to a number first")
+    x = x if x.ndim else reshape(x, (1,))
     count = x.shape[-1] if N is None else N
     if count < 1 and N is not None:
         raise ShapeError(f"linalg.vander: expected N above 0, got {N}")

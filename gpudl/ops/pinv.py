@@ -11,26 +11,33 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpudl.autograd.primitive import Primitive
-from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.factorize import eigvalsh, svdvals
+from gpudl.ops.factorize import UNSETTLED
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import lapack, need_matrices, turned
 from gpudl.ops.operands import Number
-from gpudl.ops.shape import broadcast_to
+from gpudl.ops.shape import broadcast_to, reshape
 
 __all__ = ["lstsq", "matrix_rank", "pinv"]
 
 
 class Pinv(Primitive):
-    """The pseudoinverse; singular values of at most `limit` count as 0. Only the lower triangle if symmetric."""
+    """The pseudoinverse; only the lower triangle is read if symmetric."""
 
     __slots__ = ()
 
-    def forward(ctx, x: Array, limit: Array, symmetric: bool, name: str) -> Array:
-        y = _pinv(x, limit, symmetric, name)
+    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> Array:
+        xp = xp_of(x)
+        if symmetric:
+            s, u = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.eigh(each)), x)
+            vh = turned(u)
+        else:
+            u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.svd(each, full_matrices=False)), x)
+        inverse = xp.where(_counts(s, x, atol, rtol), 1 / s, 0.0)
+        y = turned(vh) @ (inverse[..., :, None] * turned(u))
         ctx.save(x, y)
         return y
 
@@ -46,45 +53,39 @@ class Pinv(Primitive):
         return square - turned(left @ y) + (z - x @ left) @ y @ turned(y) - (square @ y) @ x
 
 
-def _pinv(x: Array, limit: Array, symmetric: bool, name: str) -> Array:
-    xp = xp_of(x)
-    why = "has elements that are not finite, or the iteration does not converge"
-    if symmetric:
-        s, vectors = lapack(name, why, lambda each: tuple(xp.linalg.eigh(each)), x)
-        u, vh = vectors, turned(vectors)
-    else:
-        u, s, vh = lapack(name, why, lambda each: tuple(xp.linalg.svd(each, full_matrices=False)), x)
-    inverse = xp.where(xp.abs(s) > limit, 1 / s, 0.0)
-    return turned(vh) @ (inverse[..., :, None] * turned(u))
+class Rank(Primitive):
+    """How many singular values count, and, for who asks, the values."""
+
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> tuple[Array, Array]:
+        linalg = xp_of(x).linalg
+        if symmetric:
+            s = lapack(name, UNSETTLED, linalg.eigvalsh, x)
+        else:
+            s = lapack(name, UNSETTLED, lambda each: linalg.svd(each, compute_uv=False), x)
+        return _counts(s, x, atol, rtol).sum(axis=-1), s
 
 
-def _limit(name: str, A: Tensor, values: Tensor, atol: Any, rtol: Any) -> Array:
-    """max(atol, rtol * the largest of the absolute singular values), with a last dimension of length 1.
+def _counts(s: Array, x: Array, atol: Any, rtol: Any) -> Array:
+    """Which singular values of x are above max(atol, rtol * the largest), or eigenvalues by their absolute value.
 
-    atol and rtol are numbers, Tensors (...,), or None: 0, and the dtype's precision times the longer side if there is
+    atol and rtol are numbers, arrays (...,), or None: 0, and the dtype's precision times the longer side if there is
     no atol above 0 either.
     """
-    for bound in (atol, rtol):
-        if isinstance(bound, Tensor) and bound.dtype.kind == "c":
-            raise RuntimeError(f"{name}: atol and rtol must be real")
-    x = A.array
-    xp = xp_of(x)
-
-    def bare(bound: Any) -> Any:
-        return bound.array[..., None] if isinstance(bound, Tensor) else bound
-
+    xp, size = xp_of(s), abs(s)
+    if not s.shape[-1]:
+        return size > 0
     default = float(np.finfo(x.dtype).eps) * max(x.shape[-2:])
-    atol, rtol = bare(atol), bare(rtol)
     if rtol is None:
         rtol = default if atol is None else xp.where(xp.asarray(atol) > 0, 0.0, default)
-    if not values.shape[-1]:
-        return xp.zeros((*x.shape[:-2], 1), x.dtype)
-    largest = xp.abs(values.array).max(axis=-1, keepdims=True)
-    return xp.maximum(0 if atol is None else atol, rtol * largest).astype(x.dtype)
+    relative = xp.asarray(rtol)[..., None] * size.max(axis=-1, keepdims=True)
+    return size > (relative if atol is None else xp.maximum(xp.asarray(atol)[..., None], relative))
 
 
-def _values(A: Tensor, hermitian: bool) -> Tensor:
-    return eigvalsh(A.detach()) if hermitian else svdvals(A.detach())
+def _bare(bound: Any) -> Any:
+    return bound.array if isinstance(bound, Tensor) else bound
 
 
 def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False, rcond: Any = None) -> Tensor:
@@ -105,8 +106,7 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
     if 0 in A.shape[-2:]:
         return A.swapaxes(-1, -2) * 1  # type: ignore[no-any-return]
     relative = rtol if rcond is None else rcond
-    limit = _limit("linalg.pinv", A, _values(A, hermitian), atol, relative)
-    return Pinv.apply(A, limit, hermitian, "linalg.pinv")  # type: ignore[no-any-return]
+    return Pinv.apply(A, _bare(atol), _bare(relative), hermitian, "linalg.pinv")  # type: ignore[no-any-return]
 
 
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
@@ -124,9 +124,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     need_matrices(name, A, square=hermitian)
     if tol is not None:
         atol, rtol = tol, 0.0
-    values = _values(A, hermitian)
-    above = xp_of(A.array).abs(values.array) > _limit(name, A, values, atol, rtol)
-    return wrap(xp_of(A.array).asarray(above.sum(axis=-1), int64), None)
+    return Rank.apply(A, _bare(atol), _bare(rtol), hermitian, name)[0]  # type: ignore[no-any-return]
 
 
 class LeastSquares(NamedTuple):
@@ -180,12 +178,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
     rows, columns = A.shape[-2:]
     rtol = 0.0 if driver == "gels" else rcond
     solution = matmul(pinv(a, rtol=rtol), b)
-    values = svdvals(a.detach())
-    limit = _limit(name, a, values, None, rtol)
-    xp = xp_of(a.array)
-    rank = xp.asarray((values.array > limit).sum(axis=-1), int64)
-    residuals = A.new_zeros((0,))
-    if rows > columns and driver != "gelsy" and (driver == "gels" or bool((rank == columns).all())):
+    rank, values = Rank.apply(a, None, rtol, False, name)
+    residuals = reshape(solution, (solution.array.size,))[:0]
+    if rows > columns and driver != "gelsy" and (driver == "gels" or bool((rank.array == columns).all())):
         difference = matmul(a, solution) - b
         residuals = (difference * difference).sum(-2)
     if vectors:
@@ -194,6 +189,6 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
     return LeastSquares(
         solution,
         residuals,
-        wrap(rank, None) if driver != "gels" else nothing.to(int64),
+        rank if driver != "gels" else nothing.to(int64),
         values if driver in ("gelsd", "gelss") else nothing,
     )

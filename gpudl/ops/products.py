@@ -179,22 +179,15 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
         beta, alpha: numbers, whole ones where the tensors are integers, True or False where they are bools.
     Raises: ShapeError if the shapes do not fit; RuntimeError for a fraction beside integers.
     """
-    z = outer(vec1, vec2)
-    dtype = result_type(input, z)
-    if dtype.kind == "b":
-        if not (isinstance(beta, bool | int) and isinstance(alpha, bool | int)):
-            raise RuntimeError("addr: the tensors are bools, so beta and alpha must be True or False")
-        z = z & bool(alpha)
-        return (z | input if beta else z).expand(z.shape)
-    if dtype.kind not in "fV":
-        _need_whole("addr", beta, alpha)
-    shape = z.shape
-    z = z.to(dtype) if alpha == 1 else mul(z.to(dtype), alpha)
-    if beta != 0:
-        z = add(z, input if beta == 1 else mul(input, beta))
-    if z.shape != shape:
-        raise ShapeError(f"addr: the input's shape {input.shape} does not broadcast to that of the product, {shape}")
-    return z
+    need_dims("addr", vec1=(vec1, 1), vec2=(vec2, 1))
+    dtype = result_type(input, vec1, vec2)
+    input, column, row = input.to(dtype), vec1.to(dtype).reshape(-1, 1), vec2.to(dtype).reshape(1, -1)
+    if dtype.kind != "b":
+        return _add_product("addr", input, column, row, beta, alpha, 2)
+    if isinstance(beta, float) or isinstance(alpha, float):
+        raise RuntimeError("addr: the tensors are bools, so beta and alpha must be too")
+    z = column & row & bool(alpha)
+    return z | input.expand(z.shape) if beta else z
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ import warnings
 from typing import Any
 
 import numpy as np
+from cases import declared
 from oracle import Raised, assert_same, check_gradients, differentiable, ours, outcome, torch
 
 import gpudl
+import gpudl.linalg
 import gpudl.nn.functional
 
 with warnings.catch_warnings():
@@ -29,6 +31,7 @@ DTYPES = {
 }
 # Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory.
 _FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking"}
+CALLS = declared("CALLS")  # entries that are not a call of the operation as it is, and what they call
 
 
 class Foreign(Exception):
@@ -50,6 +53,8 @@ def find(root: Any, name: str) -> Any:
 def twin_of(op: Any) -> Any:
     """What gpudl has for an entry: a function of its public names, or else a method of Tensor; None for neither."""
     name = op.name
+    if full_name(op) in CALLS:
+        return CALLS[full_name(op)]
     found = find(gpudl, name)
     if callable(found) and not isinstance(found, np.dtype):
         return found
