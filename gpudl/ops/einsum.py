@@ -126,10 +126,11 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     tensors = [_without_repeats(number, tensor, labels) for number, (tensor, labels) in enumerate(zip(tensors, inputs))]
     inputs = [tuple(dict.fromkeys(labels)) for labels in inputs]
     lengths = _lengths(tensors, inputs)
+    given = [_unstretched(tensor, labels, lengths) for tensor, labels in zip(tensors, inputs)]
     terms = []
-    for number, (tensor, labels) in enumerate(zip(tensors, inputs)):
-        wanted = {*output, *(label for other in (*inputs[:number], *inputs[number + 1 :]) for label in other)}
-        terms.append(_reduced(tensor, labels, lengths, wanted))
+    for number, (tensor, labels) in enumerate(given):
+        others = (label for _, other in (*given[:number], *given[number + 1 :]) for label in other)
+        terms.append(_summed(tensor, labels, {*output, *others}))
     for first, second in contraction_order(tuple(labels for _, labels in terms), output, tuple(lengths.items())):
         y, y_labels = terms.pop(second)
         x, x_labels = terms.pop(first)
@@ -184,15 +185,20 @@ def _lengths(tensors: Sequence[Tensor], inputs: Sequence[Labels]) -> dict[int, i
     return lengths
 
 
-def _reduced(tensor: Tensor, labels: Labels, lengths: dict[int, int], wanted: set[int]) -> tuple[Tensor, Labels]:
-    """An operand without the dimensions that it broadcasts along, and summed over those that nobody else has."""
-    if any(length == 1 != lengths[label] for label, length in zip(labels, tensor.shape)):
-        kept = [(label, length) for label, length in zip(labels, tensor.shape) if length == lengths[label]]
-        tensor, labels = reshape(tensor, tuple(length for _, length in kept)), tuple(label for label, _ in kept)
+def _unstretched(tensor: Tensor, labels: Labels, lengths: dict[int, int]) -> tuple[Tensor, Labels]:
+    """An operand without the dimensions that it broadcasts along."""
+    if all(length == lengths[label] for label, length in zip(labels, tensor.shape)):
+        return tensor, labels
+    kept = [(label, length) for label, length in zip(labels, tensor.shape) if length == lengths[label]]
+    return reshape(tensor, tuple(length for _, length in kept)), tuple(label for label, _ in kept)
+
+
+def _summed(tensor: Tensor, labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels]:
+    """An operand summed over the dimensions that are not wanted."""
     alone = tuple(place for place, label in enumerate(labels) if label not in wanted)
-    if alone:
-        tensor, labels = sum_(tensor, alone), tuple(label for label in labels if label in wanted)
-    return tensor, labels
+    if not alone:
+        return tensor, labels
+    return sum_(tensor, alone), tuple(label for label in labels if label in wanted)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -215,12 +221,14 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
             raise ShapeError(f"tensordot: shapes {a.shape} and {b.shape} have no {dims} dimensions to sum over")
         of_a, of_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
+        parts = [[part] if isinstance(part, int) else list(part) for part in dims]
+        if len(parts) != 2 or len(parts[0]) != len(parts[1]):
+            raise ShapeError(f"tensordot: dims {dims} must name as many dimensions of one tensor as of the other")
         of_a, of_b = (
-            [one_dim("tensordot", dim, tensor.ndim) for dim in ([part] if isinstance(part, int) else part)]
-            for part, tensor in zip(dims, (a, b), strict=True)
+            [one_dim("tensordot", dim, tensor.ndim) for dim in part] for part, tensor in zip(parts, (a, b), strict=True)
         )
-    if len(of_a) != len(of_b) or len(set(of_a)) != len(of_a) or len(set(of_b)) != len(of_b):
-        raise ShapeError(f"tensordot: dims {dims} must name as many dimensions of both tensors, each of them once")
+    if len(set(of_a)) != len(of_a) or len(set(of_b)) != len(of_b):
+        raise ShapeError(f"tensordot: dims {dims} name a dimension twice")
     if a.dtype != b.dtype or a.dtype.kind == "b":
         raise RuntimeError(f"tensordot: the dtypes are {a.dtype} and {b.dtype}; cast both to one number dtype")
     paired = list(zip(of_a, of_b))
@@ -228,15 +236,15 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ShapeError(f"tensordot: shapes {a.shape} and {b.shape} differ in length along dims {i} and {j}")
     a_labels, b_labels = tuple(range(a.ndim)), [a.ndim + j for j in range(b.ndim)]
-    for i, j in paired:
-        b_labels[j] = i
-    output = tuple(i for i in a_labels if i not in of_a) + tuple(b_labels[j] for j in range(b.ndim) if j not in of_b)
     lengths = {**dict(zip(b_labels, b.shape)), **dict(zip(a_labels, a.shape))}
     for i, j in paired:
+        b_labels[j] = i
         lengths[i] = b.shape[j] if a.shape[i] == 1 else a.shape[i]
-    x, a_kept = _reduced(a, a_labels, lengths, {*output, *(i for i, j in paired if b.shape[j] == lengths[i])})
-    y, b_kept = _reduced(b, tuple(b_labels), lengths, {*output, *(i for i, j in paired if a.shape[i] == lengths[i])})
-    return _product("tensordot", x.to(a.dtype), y.to(b.dtype), a_kept, b_kept, output)
+    output = tuple(i for i in a_labels if i not in of_a) + tuple(b_labels[j] for j in range(b.ndim) if j not in of_b)
+    x, a_kept = _unstretched(a, a_labels, lengths)
+    y, b_kept = _unstretched(b, tuple(b_labels), lengths)
+    (x, a_left), (y, b_left) = _summed(x, a_kept, {*output, *b_kept}), _summed(y, b_kept, {*output, *a_kept})
+    return _product("tensordot", x.to(a.dtype), y.to(b.dtype), a_left, b_left, output)
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:

@@ -48,12 +48,12 @@ class Qr(Primitive):
             return _qr_backward(dq, dr, q, r)
         xp = xp_of(q)
         if dr is None:
-            return xp.concatenate([_qr_backward(dq, None, q, r[..., :rows]), xp.zeros_like(r[..., rows:])], axis=-1)
+            return xp.concatenate([_qr_backward(dq, None, q, r[..., :rows]), xp.zeros_like(r[..., rows:])], -1)
         # x = (x1, x2) with x1 square, x1 = Q R1 and R2 = Q^T x2: the factors of x1, and a product.
         dtail = dr[..., rows:]
         of_tail = q @ r[..., rows:] @ turned(dtail)
         dq = of_tail if dq is None else dq + of_tail
-        return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), q @ dtail], axis=-1)
+        return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), q @ dtail], -1)
 
 
 def _qr_backward(dq: Array | None, dr: Array | None, q: Array, r: Array) -> Array:

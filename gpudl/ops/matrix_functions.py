@@ -49,9 +49,9 @@ class MatrixExp(Primitive):
         # the adjoint of the derivative at X is the derivative at X^T.
         (x,) = ctx.saved
         xp, count, x = xp_of(x), x.shape[-1], turned(x)
-        above = xp.concatenate([x, dy], axis=-1)
-        below = xp.concatenate([xp.zeros_like(x), x], axis=-1)
-        block = xp.concatenate([above, below], axis=-2)
+        above = xp.concatenate([x, dy], -1)
+        below = xp.concatenate([xp.zeros_like(x), x], -1)
+        block = xp.concatenate([above, below], -2)
         y = MatrixExp.apply(block) if isinstance(block, Tensor) else _exponential(block)
         return y[..., :count, count:]
 
@@ -131,10 +131,7 @@ class Vander(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         (y,) = ctx.saved
-        count = y.shape[-1]
-        if count < 2:
-            return y.sum(axis=-1) * 0
-        factors = (counting(y, count - 1) + 1).astype(y.dtype)
+        factors = (counting(y, y.shape[-1] - 1) + 1).astype(y.dtype)
         return (dy[..., 1:] * y[..., :-1] * factors).sum(axis=-1)
 
 
@@ -242,6 +239,8 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """
     if ind <= 0:
         raise ShapeError(f"linalg.tensorinv: expected ind above 0, got {ind}")
+    if ind > A.ndim:
+        raise ShapeError(f"linalg.tensorinv: shape {A.shape} has no {ind} dimensions")
     left, right = A.shape[:ind], A.shape[ind:]
     rows, columns = math.prod(left), math.prod(right)
     if rows != columns:
@@ -314,15 +313,15 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
 
     Args:
         x: (..., count), a number dtype; integers give int64. A 0-d tensor is one of 1 element.
-        N: above 0, default count.
+        N: above 1, default count.
     Returns: (..., count, N).
-    Raises: ShapeError for an N that is not above 0; RuntimeError for bools.
+    Raises: ShapeError for an N that is not above 1; RuntimeError for bools.
     Gradient: the sum of k x**(k - 1) dy[k].
     """
     if x.dtype.kind == "b":
         raise RuntimeError("linalg.vander: bools have no powers; cast them to a number first")
     x = x if x.ndim else reshape(x, (1,))
     count = x.shape[-1] if N is None else N
-    if count < 1 and N is not None:
-        raise ShapeError(f"linalg.vander: expected N above 0, got {N}")
+    if count < 2:
+        raise ShapeError(f"linalg.vander: expected N above 1, got {count}")
     return Vander.apply(x if x.dtype.kind in "fV" else x.to(int64), count)  # type: ignore[no-any-return]

@@ -153,11 +153,17 @@ def matrix_norm(
         return _restored(sum_(_singular(A, dims), -1), dims, keep)
     if abs(ord) not in (1, 2, math.inf):
         raise RuntimeError(f"{name}: expected ord 1, 2, inf, their negatives, 'fro' or 'nuc', got {ord!r}")
-    extreme = amax if ord > 0 else amin
     if abs(ord) == 2:
-        return _restored(extreme(_singular(A, dims), -1), dims, keep)
+        return _restored(_extreme(_singular(A, dims), -1, ord > 0), dims, keep)
     summed, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    return _without(extreme(sum_(abs_(A), summed, True), compared, True), dims, keep)
+    return _without(_extreme(sum_(abs_(A), summed, True), compared, ord > 0, True), dims, keep)
+
+
+def _extreme(sizes: Tensor, dim: int, largest: bool, keepdim: bool = False) -> Tensor:
+    """The largest or the least of what is not negative; the largest of none is 0."""
+    if largest and not sizes.shape[dim]:
+        return sum_(sizes.detach(), dim, keepdim)
+    return (amax if largest else amin)(sizes, dim, keepdim)
 
 
 def _singular(A: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -197,6 +203,8 @@ def norm(
     """
     name, keep = "linalg.norm", keepdim or keepdims
     along = aliased(name, dim, axis)
+    if along is not None and not isinstance(along, int) and len(along) not in (1, 2):
+        raise ShapeError(f"{name}: expected one dim or two, got {along}; vector_norm takes more")
     if ord is None:
         return vector_norm(A, 2, along, keep, dtype=dtype)
     if along is None:
@@ -206,8 +214,6 @@ def norm(
     dims = (along,) if isinstance(along, int) else tuple(along)
     if len(dims) == 2 or isinstance(ord, str):
         return matrix_norm(A, ord, dims, keep, dtype=dtype)
-    if len(dims) != 1:
-        raise ShapeError(f"{name}: expected one dim or two, got {along}")
     return vector_norm(A, ord, dims, keep, dtype=dtype)
 
 
@@ -227,8 +233,11 @@ def cond(A: Tensor, p: Number | str | None = None) -> Tensor:
             return A.new_zeros(A.shape[:-2])
         largest, least = values[..., 0], values[..., -1]
         return least / largest if p == -2 else largest / least
-    need_matrices("linalg.cond", A, square=True)
-    if not A.shape[-1]:
+    if A.array.size or isinstance(p, str):
+        need_matrices("linalg.cond", A, square=True)
+    if not A.array.size:
         return A.new_zeros(A.shape[:-2])
     inverse, info = inv_ex(A)
-    return where(info == 0, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)
+    regular = info == 0
+    inverse = where(regular.reshape((*regular.shape, 1, 1)), inverse, 0.0)
+    return where(regular, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)

@@ -102,9 +102,10 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         dtypes.
     Gradient: that of Golub & Pereyra 1973; it holds where the rank does not change.
     """
+    need_matrices("linalg.pinv", A)
+    if not A.array.size:
+        return turned(A).clone()  # type: ignore[no-any-return]
     need_matrices("linalg.pinv", A, square=hermitian)
-    if 0 in A.shape[-2:]:
-        return A.swapaxes(-1, -2) * 1  # type: ignore[no-any-return]
     relative = rtol if rcond is None else rcond
     return Pinv.apply(A, _bare(atol), _bare(relative), hermitian, "linalg.pinv")  # type: ignore[no-any-return]
 

@@ -187,7 +187,8 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     if isinstance(beta, float) or isinstance(alpha, float):
         raise RuntimeError("addr: the tensors are bools, so beta and alpha must be too")
     z = column & row & bool(alpha)
-    return z | input.expand(z.shape) if beta else z
+    input = input.expand(z.shape)
+    return z | input if beta else z
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
@@ -219,8 +220,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product of vectors of 3 numbers along `dim`, default the first dimension of length 3.
 
     Args:
-        input, other: as many dimensions each, of length 3 along `dim`; the others broadcast. Promoted to one dtype.
-    Raises: ShapeError if the shapes do not fit; IndexError if the dim is out of range; RuntimeError for bools.
+        input, other: as many dimensions each, of length 3 along `dim`; the others broadcast. One dtype.
+    Raises: ShapeError if the shapes do not fit; IndexError if the dim is out of range; RuntimeError if the dtypes
+        differ or are bool.
     Gradient: cross(other, dz); cross(dz, input).
     """
     if dim is None:
@@ -235,12 +237,13 @@ def cross_along(name: str, input: Tensor, other: Tensor, dim: int) -> Tensor:
     if input.ndim != other.ndim:
         raise ShapeError(f"{name}: expected as many dimensions in both, got shapes {input.shape} and {other.shape}")
     place = one_dim(name, dim, input.ndim)
-    if input.shape[place : place + 1] != (3,) or other.shape[place] != 3:
+    if not input.ndim:
+        raise IndexError(f"{name}: a 0-d tensor has no dimension {dim}")
+    if input.shape[place] != 3 or other.shape[place] != 3:
         raise ShapeError(f"{name}: expected length 3 along dim {dim}, got shapes {input.shape} and {other.shape}")
-    dtype = result_type(input, other)
-    if dtype.kind == "b":
-        raise RuntimeError(f"{name}: bools have no cross product; cast them to a number first")
-    return Cross.apply(input.to(dtype), other.to(dtype), place - input.ndim)  # type: ignore[no-any-return]
+    if input.dtype != other.dtype or input.dtype.kind == "b":
+        raise RuntimeError(f"{name}: the dtypes are {input.dtype} and {other.dtype}; cast both to one number dtype")
+    return Cross.apply(input, other, place - input.ndim)  # type: ignore[no-any-return]
 
 
 ger = outer

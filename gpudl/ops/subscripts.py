@@ -58,9 +58,7 @@ def _of_list(given: tuple[Any, ...]) -> Labels:
     labels = []
     for each in given:
         if each is not Ellipsis and (not isinstance(each, int) or not 0 <= each < len(_LETTERS)):
-            raise RuntimeError(
-                f"einsum: {each!r} is no label; in lists these are 0 to {len(_LETTERS) - 1} and Ellipsis"
-            )
+            raise ValueError(f"einsum: {each!r} is no label; in lists these are 0 to {len(_LETTERS) - 1} and Ellipsis")
         labels.append(_ELLIPSIS if each is Ellipsis else each)
     return _once(labels)
 
@@ -77,7 +75,7 @@ def _resolved(
 ) -> tuple[tuple[Labels, ...], Labels]:
     """The labels with numbers for what an ellipsis covers."""
     if len(inputs) != len(shapes):
-        raise ValueError(f"einsum: {len(inputs)} lists of labels for {len(shapes)} tensors")
+        raise RuntimeError(f"einsum: {len(inputs)} lists of labels for {len(shapes)} tensors")
     covered = []
     for labels, shape in zip(inputs, shapes):
         extra = len(shape) - len(labels) + (_ELLIPSIS in labels)

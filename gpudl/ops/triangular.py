@@ -80,7 +80,7 @@ def _substitute(a: Array, b: Array, upper: bool, unit: bool) -> Array:
         half = count // 2
         below = _substitute(a[..., half:, half:], b[..., half:, :], True, unit)
         above = _substitute(a[..., :half, :half], b[..., :half, :] - a[..., :half, half:] @ below, True, unit)
-        return xp_of(a).concatenate([above, below], axis=-2)
+        return xp_of(a).concatenate([above, below], -2)
     a = triangle(a, True, strict=unit)
     if unit:
         a = a + identity(a, count)
