@@ -7,7 +7,7 @@ programming tensor networks", 2019, arXiv:1903.09650, for QR.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.primitive import Primitive
@@ -37,7 +37,7 @@ class Qr(Primitive):
         ctx.save(q, r)
         return q, r
 
-    def backward(ctx, dq: Array | None, dr: Array | None) -> Array:
+    def backward(ctx, dq: Any, dr: Any) -> Array:
         q, r = ctx.saved
         if ctx.mode == "r":
             raise RuntimeError("linalg.qr: the gradient needs Q, which mode='r' does not compute; use mode='reduced'")
@@ -56,7 +56,7 @@ class Qr(Primitive):
         return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), q @ dtail], -1)
 
 
-def _qr_backward(dq: Array | None, dr: Array | None, q: Array, r: Array) -> Array:
+def _qr_backward(dq: Any, dr: Any, q: Array, r: Array) -> Array:
     """dx = (dQ + Q S) R^-T, where S is symmetric, its lower triangle that of R dR^T - dQ^T Q."""
     inner = 0 if dr is None else r @ turned(dr)
     inner = triangle(inner if dq is None else inner - turned(dq) @ q, upper=False)
@@ -73,7 +73,7 @@ class Svd(Primitive):
         ctx.save(u, s, vh)
         return u, s, vh
 
-    def backward(ctx, du: Array | None, ds: Array | None, dvh: Array | None) -> Array:
+    def backward(ctx, du: Any, ds: Any, dvh: Any) -> Array:
         u, s, vh = ctx.saved
         count = s.shape[-1]  # what full_matrices adds to these spans a space, and is arbitrary in it
         rows, columns = u.shape[-2], vh.shape[-1]
@@ -112,7 +112,7 @@ class Eigh(Primitive):
         ctx.save(values, vectors)
         return values, vectors
 
-    def backward(ctx, dvalues: Array | None, dvectors: Array | None) -> Array:
+    def backward(ctx, dvalues: Any, dvectors: Any) -> Array:
         values, vectors = ctx.saved
         if dvectors is None:
             return vectors * dvalues[..., None, :] @ turned(vectors)
@@ -179,7 +179,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
         full_matrices: U (..., rows, rows) and Vh (..., columns, columns); else U (..., rows, k) and Vh
             (..., k, columns), k = min(rows, columns).
         driver: None; there is a choice on CUDA only.
-    Raises: LinAlgError for nan and infinities; ShapeError; RuntimeError for other dtypes, and a driver.
+    Raises: LinAlgError for nan (infinities give nan); ShapeError; RuntimeError for other dtypes, and a driver.
     Gradient: Townsend 2016. Only of what does not depend on the signs of U and Vh; infinite where singular values are
         equal, and to U and Vh of rectangular matrices also where one is 0. The columns that full_matrices adds have
         none.

@@ -36,7 +36,8 @@ class Pinv(Primitive):
             vh = turned(u)
         else:
             u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.svd(each, full_matrices=False)), x)
-        inverse = xp.where(_counts(s, x, atol, rtol), 1 / s, 0.0)
+        # nan, which infinities give, must not be taken for a value that does not count.
+        inverse = xp.where(_counts(s, x, atol, rtol) | (s != s), 1 / s, 0.0)
         y = turned(vh) @ (inverse[..., :, None] * turned(u))
         ctx.save(x, y)
         return y
@@ -98,7 +99,7 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         hermitian: A is symmetric, which is quicker; only its lower triangle is read.
         rcond: NumPy's name for rtol.
     Returns: (..., columns, rows).
-    Raises: LinAlgError for nan and infinities; ShapeError, also unless square if hermitian; RuntimeError for other
+    Raises: LinAlgError for nan (infinities give nan); ShapeError, also unless square if hermitian; RuntimeError for other
         dtypes.
     Gradient: that of Golub & Pereyra 1973; it holds where the rank does not change.
     """
@@ -154,7 +155,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
         where there are more rows than columns, every matrix has full rank, and the driver is not "gelsy"; rank
         (...,) int64, not for "gels"; singular_values (..., min(rows, columns)), for "gelsd" and "gelss". What is not
         computed has shape (0,).
-    Raises: LinAlgError for nan and infinities; ShapeError if the shapes do not fit; RuntimeError for other dtypes and
+    Raises: LinAlgError for nan (infinities give nan); ShapeError if the shapes do not fit; RuntimeError for other dtypes and
         drivers.
     Gradient: that of pinv(A) @ B.
     """

@@ -43,7 +43,7 @@ for op in ("linalg.solve", "linalg.solve_ex"):
         (square, (3, 2)), (square, (3,)), (batch, (2, 3)), (batch, (2, 3, 1)), (batch, (3, 2)), (square, (2, 3, 2)),
         ((2, 1, 3, 3), (4, 3, 2)), (square, (2, 3)), ((2, 3), (2,)), ((2, 3, 3), (4, 3, 2)),
     ):  # fmt: skip
-        row(op, a, b, unlike=lapack)
+        row(op, a, b, unlike=lapack, slack=10)
     row(op, square, (2, 3), left=False, unlike=lapack)
     row(op, batch, (2, 2, 3), left=False, unlike=lapack)
     row(op, square, (3,), left=False, unlike=lapack)
