@@ -9,6 +9,7 @@ from gpudl.ops.factorize import *
 from gpudl.ops.matmul import matmul as matmul
 from gpudl.ops.matrix_functions import *
 from gpudl.ops.matrix_norms import *
+from gpudl.ops.matrix_products import *
 from gpudl.ops.pinv import *
 from gpudl.ops.solve import *
 from gpudl.ops.triangular import *

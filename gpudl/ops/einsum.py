@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from gpudl.autograd.primitive import Primitive
@@ -22,7 +21,7 @@ from gpudl.ops.matrices import diagonal_view
 from gpudl.ops.operands import one_dim, result_type
 from gpudl.ops.reduce import sum as sum_
 from gpudl.ops.shape import permute, reshape
-from gpudl.ops.subscripts import Labels, contraction_order, parsed
+from gpudl.ops.subscripts import Labels, Operand, plan_of, planned
 
 __all__ = ["einsum", "inner", "tensordot"]
 
@@ -122,83 +121,33 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     Raises: ValueError and RuntimeError for an equation that is none, or does not fit the tensors.
     Gradient: for each operand, a sum of products of dz and the other operands.
     """
-    tensors, inputs, output = parsed(equation, operands)
-    tensors = [_without_repeats(number, tensor, labels) for number, (tensor, labels) in enumerate(zip(tensors, inputs))]
-    inputs = [tuple(dict.fromkeys(labels)) for labels in inputs]
-    lengths = _lengths(tensors, inputs)
-    given = [_unstretched(tensor, labels, lengths) for tensor, labels in zip(tensors, inputs)]
-    terms = []
-    for number, (tensor, labels) in enumerate(given):
-        others = (label for _, other in (*given[:number], *given[number + 1 :]) for label in other)
-        terms.append(_summed(tensor, labels, {*output, *others}))
-    for first, second in contraction_order(tuple(labels for _, labels in terms), output, tuple(lengths.items())):
-        y, y_labels = terms.pop(second)
-        x, x_labels = terms.pop(first)
-        used = {*output, *(label for _, labels in terms for label in labels)}
-        kept = tuple(label for label in dict.fromkeys(x_labels + y_labels) if label in used)
-        z_labels = kept if terms else output
-        terms.append((_product("einsum", x, y, x_labels, y_labels, z_labels), z_labels))
-    result, labels = terms[0]
-    return permute(result, tuple(map(labels.index, output)))
+    tensors, plan = planned(equation, operands)
+    terms = [_prepared(tensor, operand) for tensor, operand in zip(tensors, plan.operands)]
+    for first, second, *labels in plan.products:
+        y, x = terms.pop(second), terms.pop(first)
+        terms.append(_product("einsum", x, y, *labels))
+    return terms[0] if plan.order is None else permute(terms[0], plan.order)
+
+
+def _prepared(tensor: Tensor, operand: Operand) -> Tensor:
+    """An operand with each label once, without what it broadcasts along, summed over what nobody else has."""
+    for first, second in operand.diagonals:
+        tensor = diagonal_view(tensor, 0, first, second)  # the diagonal is the last dimension of this
+        order = list(range(tensor.ndim - 1))
+        order.insert(first, tensor.ndim - 1)
+        tensor = permute(tensor, tuple(order))
+    if operand.shape is not None:
+        tensor = reshape(tensor, operand.shape)
+    return sum_(tensor, operand.alone) if operand.alone else tensor
 
 
 def _product(name: str, x: Tensor, y: Tensor, x_labels: Labels, y_labels: Labels, z_labels: Labels) -> Tensor:
-    sums = len(set(x_labels + y_labels)) > len(z_labels)
-    dtype = result_type(x, y)
-    if sums and (x.dtype != y.dtype or dtype.kind == "b"):
+    dtype = x.dtype if x.dtype == y.dtype else result_type(x, y)
+    if (x.dtype != y.dtype or dtype.kind == "b") and len(set(x_labels + y_labels)) > len(z_labels):
         raise RuntimeError(f"{name}: cannot sum products of {x.dtype} and {y.dtype}; cast both to one number dtype")
-    return Contract.apply(x.to(dtype), y.to(dtype), x_labels, y_labels, z_labels)  # type: ignore[no-any-return]
-
-
-def _without_repeats(number: int, tensor: Tensor, labels: Labels) -> Tensor:
-    """The diagonal along dimensions with one label; the first of them stays."""
-    have = list(labels)
-    for label in dict.fromkeys(labels):
-        while have.count(label) > 1:
-            first = have.index(label)
-            second = have.index(label, first + 1)
-            if tensor.shape[first] != tensor.shape[second]:
-                raise ShapeError(
-                    f"einsum: a label stands at dimensions {first} and {second} of operand {number}, whose shape "
-                    f"{tensor.shape} has different lengths there"
-                )
-            others = [i for i in range(tensor.ndim) if i not in (first, second)]
-            tensor = diagonal_view(tensor, 0, first, second)  # the diagonal is the last dimension of this
-            order = list(range(len(others)))
-            order.insert(first, len(others))
-            tensor = permute(tensor, tuple(order))
-            del have[second]
-    return tensor
-
-
-def _lengths(tensors: Sequence[Tensor], inputs: Sequence[Labels]) -> dict[int, int]:
-    lengths: dict[int, int] = {}
-    for number, (tensor, labels) in enumerate(zip(tensors, inputs)):
-        for label, length in zip(labels, tensor.shape):
-            if lengths.setdefault(label, length) == 1:
-                lengths[label] = length
-            elif length not in (1, lengths[label]):
-                raise ShapeError(
-                    f"einsum: operand {number} of shape {tensor.shape} has length {length} where another has "
-                    f"{lengths[label]} for the same label; they must be equal, or one of them 1"
-                )
-    return lengths
-
-
-def _unstretched(tensor: Tensor, labels: Labels, lengths: dict[int, int]) -> tuple[Tensor, Labels]:
-    """An operand without the dimensions that it broadcasts along."""
-    if all(length == lengths[label] for label, length in zip(labels, tensor.shape)):
-        return tensor, labels
-    kept = [(label, length) for label, length in zip(labels, tensor.shape) if length == lengths[label]]
-    return reshape(tensor, tuple(length for _, length in kept)), tuple(label for label, _ in kept)
-
-
-def _summed(tensor: Tensor, labels: Labels, wanted: set[int]) -> tuple[Tensor, Labels]:
-    """An operand summed over the dimensions that are not wanted."""
-    alone = tuple(place for place, label in enumerate(labels) if label not in wanted)
-    if not alone:
-        return tensor, labels
-    return sum_(tensor, alone), tuple(label for label in labels if label in wanted)
+    if x.dtype != y.dtype:
+        x, y = x.to(dtype), y.to(dtype)
+    return Contract.apply(x, y, x_labels, y_labels, z_labels)  # type: ignore[no-any-return]
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -236,15 +185,12 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ShapeError(f"tensordot: shapes {a.shape} and {b.shape} differ in length along dims {i} and {j}")
     a_labels, b_labels = tuple(range(a.ndim)), [a.ndim + j for j in range(b.ndim)]
-    lengths = {**dict(zip(b_labels, b.shape)), **dict(zip(a_labels, a.shape))}
     for i, j in paired:
         b_labels[j] = i
-        lengths[i] = b.shape[j] if a.shape[i] == 1 else a.shape[i]
     output = tuple(i for i in a_labels if i not in of_a) + tuple(b_labels[j] for j in range(b.ndim) if j not in of_b)
-    x, a_kept = _unstretched(a, a_labels, lengths)
-    y, b_kept = _unstretched(b, tuple(b_labels), lengths)
-    (x, a_left), (y, b_left) = _summed(x, a_kept, {*output, *b_kept}), _summed(y, b_kept, {*output, *a_kept})
-    return _product("tensordot", x.to(a.dtype), y.to(b.dtype), a_left, b_left, output)
+    plan = plan_of((a_labels, tuple(b_labels)), output, (a.shape, b.shape))
+    x, y = (_prepared(tensor, operand).to(a.dtype) for tensor, operand in zip((a, b), plan.operands))
+    return _product("tensordot", x, y, *plan.products[0][2:])
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:

@@ -25,24 +25,29 @@ __all__ = ["lstsq", "matrix_rank", "pinv"]
 
 
 class Pinv(Primitive):
-    """The pseudoinverse; only the lower triangle is read if symmetric."""
+    """The pseudoinverse, the rank, and the singular values or eigenvalues; the gradient is that of the first.
+
+    Only the lower triangle is read if symmetric.
+    """
 
     __slots__ = ()
+    fills = False
 
-    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> Array:
+    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> tuple[Array, Array, Array]:
         xp = xp_of(x)
         if symmetric:
             s, u = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.eigh(each)), x)
             vh = turned(u)
         else:
             u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.svd(each, full_matrices=False)), x)
+        counted = _counts(s, x, atol, rtol)
         # nan, which infinities give, must not be taken for a value that does not count.
-        inverse = xp.where(_counts(s, x, atol, rtol) | (s != s), 1 / s, 0.0)
+        inverse = xp.where(counted | (s != s), 1 / s, 0.0)
         y = turned(vh) @ (inverse[..., :, None] * turned(u))
         ctx.save(x, y)
-        return y
+        return y, counted.sum(axis=-1), s
 
-    def backward(ctx, dy: Array) -> Array:
+    def backward(ctx, dy: Array, *_: Any) -> Array:
         x, y = ctx.saved
         z = turned(dy)
         if x.shape[-2] <= x.shape[-1]:
@@ -55,18 +60,16 @@ class Pinv(Primitive):
 
 
 class Rank(Primitive):
-    """How many singular values count, and, for who asks, the values."""
+    """How many singular values count, or eigenvalues if symmetric."""
 
     __slots__ = ()
     differentiable = False
 
-    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> tuple[Array, Array]:
+    def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool) -> Array:
         linalg = xp_of(x).linalg
-        if symmetric:
-            s = lapack(name, UNSETTLED, linalg.eigvalsh, x)
-        else:
-            s = lapack(name, UNSETTLED, lambda each: linalg.svd(each, compute_uv=False), x)
-        return _counts(s, x, atol, rtol).sum(axis=-1), s
+        compute = linalg.eigvalsh if symmetric else lambda each: linalg.svd(each, compute_uv=False)
+        s = lapack("linalg.matrix_rank", UNSETTLED, compute, x)
+        return _counts(s, x, atol, rtol).sum(axis=-1)
 
 
 def _counts(s: Array, x: Array, atol: Any, rtol: Any) -> Array:
@@ -108,7 +111,7 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         return turned(A).clone()  # type: ignore[no-any-return]
     need_matrices("linalg.pinv", A, square=hermitian)
     relative = rtol if rcond is None else rcond
-    return Pinv.apply(A, _bare(atol), _bare(relative), hermitian, "linalg.pinv")  # type: ignore[no-any-return]
+    return Pinv.apply(A, _bare(atol), _bare(relative), hermitian, "linalg.pinv")[0]  # type: ignore[no-any-return]
 
 
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
@@ -126,7 +129,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     need_matrices(name, A, square=hermitian)
     if tol is not None:
         atol, rtol = tol, 0.0
-    return Rank.apply(A, _bare(atol), _bare(rtol), hermitian, name)[0]  # type: ignore[no-any-return]
+    return Rank.apply(A, _bare(atol), _bare(rtol), hermitian)  # type: ignore[no-any-return]
 
 
 class LeastSquares(NamedTuple):
@@ -155,8 +158,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
         where there are more rows than columns, every matrix has full rank, and the driver is not "gelsy"; rank
         (...,) int64, not for "gels"; singular_values (..., min(rows, columns)), for "gelsd" and "gelss". What is not
         computed has shape (0,).
-    Raises: LinAlgError for nan (infinities give nan); ShapeError if the shapes do not fit; RuntimeError for other dtypes and
-        drivers.
+    Raises: LinAlgError for nan (infinities give nan); ShapeError if the shapes do not fit; RuntimeError for other
+        dtypes and drivers.
     Gradient: that of pinv(A) @ B.
     """
     name = "linalg.lstsq"
@@ -179,8 +182,11 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
     a, b = broadcast_to(A, (*lead, *A.shape[-2:])), broadcast_to(b, (*lead, *b.shape[-2:]))
     rows, columns = A.shape[-2:]
     rtol = 0.0 if driver == "gels" else rcond
-    solution = matmul(pinv(a, rtol=rtol), b)
-    rank, values = Rank.apply(a, None, rtol, False, name)
+    if a.array.size:
+        inverse, rank, values = Pinv.apply(a, None, rtol, False, name)
+    else:
+        inverse, rank, values = turned(a), a.new_zeros(lead, dtype=int64), a.new_zeros((*lead, min(rows, columns)))
+    solution = matmul(inverse, b)
     residuals = reshape(solution, (solution.array.size,))[:0]
     if rows > columns and driver != "gelsy" and (driver == "gels" or bool((rank.array == columns).all())):
         difference = matmul(a, solution) - b
@@ -192,5 +198,5 @@ def lstsq(A: Tensor, B: Tensor, rcond: Number | None = None, *, driver: str | No
         solution,
         residuals,
         rank if driver != "gels" else nothing.to(int64),
-        values if driver in ("gelsd", "gelss") else nothing,
+        values.detach() if driver in ("gelsd", "gelss") else nothing,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
@@ -16,8 +16,38 @@ _ELLIPSIS = -1
 _SEARCHED = 6  # up to so many operands all orders are tried
 
 
-def parsed(equation: Any, operands: tuple[Any, ...]) -> tuple[list[Tensor], list[Labels], Labels]:
-    """The tensors of a call of einsum, the labels of their dimensions, and those of the result.
+class Operand(NamedTuple):
+    """What is to be done with an operand first.
+
+    Attributes:
+        diagonals: pairs of dimensions with one label, one after the other: the diagonal takes the first one's place.
+        shape: the shape without the dimensions of length 1 that broadcast; None if there are none.
+        alone: the dimensions, of those left, whose label nobody else has, which are summed over.
+        labels: of what is left then.
+    """
+
+    diagonals: tuple[tuple[int, int], ...]
+    shape: tuple[int, ...] | None
+    alone: tuple[int, ...]
+    labels: Labels
+
+
+class Plan(NamedTuple):
+    """How a sum of products is computed.
+
+    Attributes:
+        operands: see there.
+        products: which two terms to multiply next, their labels and those of the product, which becomes the last term.
+        order: of the dimensions of the only operand; None if there are several.
+    """
+
+    operands: tuple[Operand, ...]
+    products: tuple[tuple[int, int, Labels, Labels, Labels], ...]
+    order: tuple[int, ...] | None
+
+
+def planned(equation: Any, operands: tuple[Any, ...]) -> tuple[list[Tensor], Plan]:
+    """The tensors of a call of einsum, and what to do with them.
 
     Raises: TypeError, ValueError and RuntimeError (ShapeError where it is about shapes) as einsum does.
     """
@@ -35,8 +65,68 @@ def parsed(equation: Any, operands: tuple[Any, ...]) -> tuple[list[Tensor], list
     for tensor in tensors:
         if not isinstance(tensor, Tensor):
             raise TypeError(f"einsum: expected Tensors, got {type(tensor).__name__}")
-    inputs, output = _resolved(*spec, tuple(tensor.shape for tensor in tensors))
-    return tensors, list(inputs), output
+    return tensors, plan_of(*spec, tuple(tensor.array.shape for tensor in tensors))
+
+
+@functools.lru_cache(4096)
+def plan_of(inputs: tuple[Labels, ...], output: Labels | None, shapes: tuple[tuple[int, ...], ...]) -> Plan:
+    """What to do with tensors of these shapes whose dimensions have these labels.
+
+    Raises: as planned.
+    """
+    inputs, output = _resolved(inputs, output, shapes)
+    diagonals, kept = [], []
+    lengths: dict[int, int] = {}
+    for number, shape in enumerate(shapes):
+        pairs, labels, rest = _without_repeats(number, inputs[number], shape)
+        diagonals.append(pairs)
+        kept.append((labels, rest))
+        for label, length in zip(labels, rest):
+            if lengths.setdefault(label, length) == 1:
+                lengths[label] = length
+            elif length not in (1, lengths[label]):
+                raise ShapeError(
+                    f"einsum: operand {number} of shape {shape} has length {length} where another has "
+                    f"{lengths[label]} for the same label; they must be equal, or one of them 1"
+                )
+    left = [tuple(each for each, n in zip(labels, shape) if n == lengths[each]) for labels, shape in kept]
+    operands = []
+    for number, (labels, (before, _)) in enumerate(zip(left, kept)):
+        wanted = {*output, *(each for other in (*left[:number], *left[number + 1 :]) for each in other)}
+        alone = tuple(place for place, each in enumerate(labels) if each not in wanted)
+        unstretched = tuple(lengths[each] for each in labels) if labels != before else None
+        operands.append(
+            Operand(diagonals[number], unstretched, alone, tuple(each for each in labels if each in wanted))
+        )
+    terms = [operand.labels for operand in operands]
+    products = []
+    for first, second in contraction_order(tuple(terms), output, tuple(lengths.items())):
+        y, x = terms.pop(second), terms.pop(first)
+        used = {*output, *(each for labels in terms for each in labels)}
+        z = tuple(each for each in dict.fromkeys(x + y) if each in used) if terms else output
+        products.append((first, second, x, y, z))
+        terms.append(z)
+    order = None if products else tuple(map(terms[0].index, output))
+    return Plan(tuple(operands), tuple(products), order)
+
+
+def _without_repeats(
+    number: int, labels: Labels, shape: tuple[int, ...]
+) -> tuple[tuple[tuple[int, int], ...], Labels, tuple[int, ...]]:
+    """The pairs of dimensions that have one label, and the labels and the shape without the second of each."""
+    have, lengths, pairs = list(labels), list(shape), []
+    for label in dict.fromkeys(labels):
+        while have.count(label) > 1:
+            first = have.index(label)
+            second = have.index(label, first + 1)
+            if lengths[first] != lengths[second]:
+                raise ShapeError(
+                    f"einsum: a label of operand {number} stands twice, but the shape {shape} has different lengths, "
+                    f"{lengths[first]} and {lengths[second]}, there"
+                )
+            pairs.append((first, second))
+            del have[second], lengths[second]
+    return tuple(pairs), tuple(have), tuple(lengths)
 
 
 @functools.lru_cache(1024)
@@ -69,7 +159,6 @@ def _once(labels: list[int]) -> Labels:
     return tuple(labels)
 
 
-@functools.lru_cache(4096)
 def _resolved(
     inputs: tuple[Labels, ...], output: Labels | None, shapes: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[Labels, ...], Labels]:
@@ -109,7 +198,6 @@ def _told(labels: Labels) -> str:
     return "".join("..." if label == _ELLIPSIS else _LETTERS[label] for label in labels)
 
 
-@functools.lru_cache(4096)
 def contraction_order(
     inputs: tuple[Labels, ...], output: Labels, lengths: tuple[tuple[int, int], ...]
 ) -> list[tuple[int, int]]:

@@ -155,15 +155,15 @@ def test_many_operands_are_multiplied_cheaply():
 
 
 def test_multi_dot_takes_the_cheapest_order(device, monkeypatch):
-    from gpudl.ops import matrix_functions
+    from gpudl.ops import matrix_products
 
-    shapes, multiplications = [], matrix_functions.matmul
+    shapes, multiplications = [], matrix_products.matmul
 
     def noted(x, y):
         shapes.append((*x.shape, y.shape[1]))
         return multiplications(x, y)
 
-    monkeypatch.setattr(matrix_functions, "matmul", noted)
+    monkeypatch.setattr(matrix_products, "matmul", noted)
     chain = [
         gpudl.ones(rows, columns, device=device)
         for rows, columns in ((30, 35), (35, 15), (15, 5), (5, 10), (10, 20), (20, 25))
