@@ -102,8 +102,8 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         hermitian: A is symmetric, which is quicker; only its lower triangle is read.
         rcond: NumPy's name for rtol.
     Returns: (..., columns, rows).
-    Raises: LinAlgError for nan (infinities give nan); ShapeError, also unless square if hermitian; RuntimeError for other
-        dtypes.
+    Raises: LinAlgError for nan (infinities give nan); ShapeError, also unless square if hermitian; RuntimeError for
+        other dtypes.
     Gradient: that of Golub & Pereyra 1973; it holds where the rank does not change.
     """
     need_matrices("linalg.pinv", A)

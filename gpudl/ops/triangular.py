@@ -21,7 +21,7 @@ from gpudl.ops.operands import sum_to_shape
 
 __all__ = ["cholesky", "cholesky_ex", "solve_triangular"]
 
-_BLOCK = 64  # systems of up to so many rows are left to LAPACK's general solver
+_BLOCK = 32  # systems of up to so many rows are left to LAPACK's general solver
 
 
 class SolveTriangular(Primitive):
