@@ -40,11 +40,16 @@ from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
 from gpudl.ops.create import *
+from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.gamma import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.pixel_shuffle import *
+from gpudl.ops.linalg_names import *
+from gpudl.ops.matmul import *
+from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.products import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.shape import *
@@ -56,6 +61,7 @@ from gpudl.version import __version__ as __version__
 if TYPE_CHECKING:
     from gpudl import data as data
     from gpudl import func as func
+    from gpudl import linalg as linalg
     from gpudl import nn as nn
     from gpudl import optim as optim
 
@@ -67,11 +73,13 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 def __getattr__(name: str) -> _Any:
     """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.func, bfloat16."""
+    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.linalg, and bfloat16."""
     if name == "bfloat16":
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
     if name in ("data", "func", "nn", "optim"):
+    if name in ("data", "linalg", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

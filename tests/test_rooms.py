@@ -29,7 +29,7 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
-DOCUMENTED = ("", ".autograd", ".data", ".func", ".nn", ".nn.functional", ".nn.init", ".optim", ".random", ".train")
+DOCUMENTED = ("", ".autograd", ".data", ".func", ".linalg", ".nn", ".nn.functional", ".nn.init", ".optim", ".random", ".train")
 
 
 class Part(NamedTuple):

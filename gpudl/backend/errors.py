@@ -11,3 +11,7 @@ class ShapeError(ValueError, RuntimeError):
 
 class GraphError(RuntimeError):
     """The autograd graph cannot give a right gradient: freed, changed in place, or not connected."""
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that an operation of linear algebra cannot take: singular, not positive definite, not converging."""

@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from cases import declared
 from oracle import (
     Raised,
     assert_same,
@@ -27,6 +28,7 @@ from oracle import theirs as twin_of_array
 from tolerances import assert_close
 
 import gpudl
+import gpudl.linalg
 import gpudl.nn.functional
 
 with warnings.catch_warnings():
@@ -43,6 +45,7 @@ DTYPES = {
 }
 # Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory.
 _FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking"}
+CALLS = declared("CALLS")  # entries that are not a call of the operation as it is, and what they call
 
 
 class Foreign(Exception):
@@ -64,6 +67,8 @@ def find(root: Any, name: str) -> Any:
 def twin_of(op: Any) -> Any:
     """What gpudl has for an entry: a function of its public names, or else a method of Tensor; None for neither."""
     name = op.name
+    if full_name(op) in CALLS:
+        return CALLS[full_name(op)]
     found = find(gpudl, name)
     if callable(found) and not isinstance(found, np.dtype):
         return found

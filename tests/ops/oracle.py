@@ -10,10 +10,18 @@ import pytest
 from tolerances import assert_close
 
 import gpudl
+import gpudl.linalg
 from gpudl.backend.device import to_host
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
+
+
+# torch's class of an error -> the one of gpudl that stands for it.
+TWINS: dict[type[Exception], type[Exception]] = {
+    NotImplementedError: RuntimeError,
+    torch.linalg.LinAlgError: gpudl.linalg.LinAlgError,
+}
 
 
 class Raised(NamedTuple):
@@ -60,7 +68,7 @@ def differentiable(result: Any) -> list[Any]:
 def assert_same(got: Any, want: Any, label: str, slack: float = 1.0) -> None:
     """Both raised, ours an error that fits torch's class; or both gave the same values, shapes, dtypes and grads."""
     if isinstance(want, Raised):
-        kind = RuntimeError if isinstance(want.error, NotImplementedError) else type(want.error)
+        kind = TWINS.get(type(want.error), type(want.error))
         assert isinstance(got, Raised), f"{label}: torch raises {want.error!r}; gpudl gives {got!r}"
         assert isinstance(got.error, kind), f"{label}: torch raises {want.error!r}; gpudl raises {got.error!r}"
         return
