@@ -1,0 +1,195 @@
+"""Products over dimensions, and running ones. Their gradients divide by nothing that may be 0.
+
+The product of all elements but one is the classical example of what reverse differentiation can do at the cost of a
+few products: Speelpenning 1980, "Compiling fast partial derivatives of functions given by algorithms".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import int64
+from gpudl.ops.along import along_dim
+from gpudl.ops.cumsum import cumsum_forward
+from gpudl.ops.operands import aliased, one_dim
+from gpudl.ops.reduce import cast_first
+
+__all__ = ["cumprod", "prod"]
+
+
+class Prod(Primitive):
+    """The product along one dimension, which stays at length 1."""
+
+    __slots__ = ("dim",)
+    dim: int
+
+    def forward(ctx, x: Array, dim: int) -> Array:
+        ctx.dim = dim
+        y = x.prod(axis=dim, keepdims=True, dtype=x.dtype)
+        ctx.save(x, y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        x, y = ctx.saved
+        if isinstance(x, Tensor):
+            return dy * _product_of_others(x, ctx.dim)
+        xp = xp_of(x)
+        zero = x == 0
+        zeros = zero.sum(axis=ctx.dim, keepdims=True)
+        safe = xp.where(zero, xp.ones_like(x), x)
+        # One zero among the factors leaves a derivative at itself alone, two leave none.
+        rest = xp.where(zeros == 0, y, safe.prod(axis=ctx.dim, keepdims=True))
+        return xp.where((zeros == 0) | (zero & (zeros == 1)), dy * (rest / safe), xp.zeros_like(x))
+
+
+def _product_of_others(x: Tensor, dim: int) -> Tensor:
+    """For each element the product of all others along dim, in a form that can be differentiated at zeros too."""
+    edge = ShiftAlong.apply(x, dim, 1, 1.0)
+    return Cumprod.apply(edge, dim, False) * Cumprod.apply(ShiftAlong.apply(x, dim, -1, 1.0), dim, True)  # type: ignore[no-any-return]
+
+
+class ShiftAlong(Primitive):
+    """x moved one place along dim, up for 1 and down for -1; `filler` comes in at the end that becomes free."""
+
+    __slots__ = ("dim", "step")
+    dim: int
+    step: int
+
+    def forward(ctx, x: Array, dim: int, step: int, filler: float) -> Array:
+        ctx.dim, ctx.step = dim, step
+        return shifted(x, dim, step, filler)
+
+    def backward(ctx, dy: Array) -> Array:
+        return shifted(dy, ctx.dim, -ctx.step, 0.0)
+
+
+def shifted(x: Array, dim: int, step: int, filler: float) -> Array:
+    """ShiftAlong for a Tensor or an array."""
+    if isinstance(x, Tensor):
+        return ShiftAlong.apply(x, dim, step, filler)
+    y = xp_of(x).full_like(x, filler)
+    lines, moved = x.swapaxes(0, dim), y.swapaxes(0, dim)
+    if step > 0:
+        moved[1:] = lines[:-1]
+    else:
+        moved[:-1] = lines[1:]
+    return y
+
+
+class Recurrence(Primitive):
+    """h[k] = b[k] + a[k] h[k-1] along dim, from the other end if `reverse`: closed under differentiation."""
+
+    __slots__ = ("dim", "reverse")
+    dim: int
+    reverse: bool
+
+    def forward(ctx, a: Array, b: Array, dim: int, reverse: bool) -> Array:
+        ctx.dim, ctx.reverse = dim, reverse
+        h = _recurred(a, b, dim, reverse)
+        ctx.save(a, h)
+        return h
+
+    def backward(ctx, dh: Array) -> tuple[Any, ...]:
+        a, h = ctx.saved
+        step = -1 if ctx.reverse else 1
+        db = recurrence(shifted(a, ctx.dim, -step, 0.0), dh, ctx.dim, not ctx.reverse)
+        return db * shifted(h, ctx.dim, step, 0.0), db
+
+
+def recurrence(a: Array, b: Array, dim: int, reverse: bool) -> Array:
+    """Recurrence for Tensors or arrays."""
+    return Recurrence.apply(a, b, dim, reverse) if isinstance(b, Tensor) else _recurred(a, b, dim, reverse)
+
+
+def _recurred(a: Array, b: Array, dim: int, reverse: bool) -> Array:
+    h = b.copy()
+    factors, line = a.swapaxes(0, dim), h.swapaxes(0, dim)
+    count = len(line)
+    for k in reversed(range(count - 1)) if reverse else range(1, count):
+        line[k] += factors[k] * line[k + 1 if reverse else k - 1]
+    return h
+
+
+class Cumprod(Primitive):
+    """The running product along dim, from the other end if `reverse`."""
+
+    __slots__ = ("dim", "reverse")
+    dim: int
+    reverse: bool
+
+    def forward(ctx, x: Array, dim: int, reverse: bool) -> Array:
+        ctx.dim, ctx.reverse = dim, reverse
+        y = _running_product(x, dim, reverse)
+        ctx.save(x, y)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        x, y = ctx.saved
+        dim, reverse = ctx.dim, ctx.reverse
+        if not isinstance(x, Tensor):
+            return _cumprod_backward(dy, x, y, dim, reverse)
+        # dy of every later product comes back through the factors between: y[k] = x[k] y[k-1].
+        step = -1 if reverse else 1
+        back = Recurrence.apply(shifted(x, dim, -step, 0.0), dy, dim, not reverse)
+        return back * shifted(y, dim, step, 1.0)
+
+
+def _running_product(x: Array, dim: int, reverse: bool) -> Array:
+    if not reverse:
+        return x.cumprod(axis=dim, dtype=x.dtype)
+    flip = xp_of(x).flip
+    return flip(flip(x, dim).cumprod(axis=dim, dtype=x.dtype), dim)
+
+
+def _cumprod_backward(dy: Array, x: Array, y: Array, dim: int, reverse: bool) -> Array:
+    """Sums of dy y / x before the first zero; at it, sums of dy times the products without it; 0 behind it."""
+    xp = xp_of(x)
+    zero = x == 0
+    seen = cumsum_forward(zero.astype(int64), dim, reverse)
+    first = zero & (seen == 1)
+    before = cumsum_forward(dy * y, dim, not reverse) / xp.where(zero, xp.ones_like(x), x)
+    without = _running_product(xp.where(first, xp.ones_like(x), x), dim, reverse)
+    at = xp.where(seen > 0, dy * without, xp.zeros_like(x)).sum(axis=dim, keepdims=True)
+    return xp.where(seen == 0, before, xp.where(first, at, xp.zeros_like(x)))
+
+
+def prod(
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: int | None = None,
+    keepdims: bool = False,
+) -> Tensor:
+    """The product of the elements; 1 for none. bools and integers give int64.
+
+    Args:
+        dim: the dimension to multiply along, default all.
+        keepdim: keep it at length 1.
+        dtype: cast to this dtype first.
+    Raises: IndexError if the dim is out of range.
+    Gradient: dy times the product of the other elements, whether or not there are zeros among them.
+    """
+    along = aliased("prod", dim, axis)
+    x = cast_first(input, dtype, int64)
+    if along is None or not x.ndim:
+        one_dim("prod", 0 if along is None else along, x.ndim)
+        return Prod.apply(x.reshape(-1), 0).reshape(())  # type: ignore[no-any-return]
+    place = one_dim("prod", along, x.ndim)
+    y = Prod.apply(x, place)
+    return y if keepdim or keepdims else y.squeeze(place)  # type: ignore[no-any-return]
+
+
+def cumprod(input: Tensor, dim: int | None = None, *, dtype: Any = None, axis: int | None = None) -> Tensor:
+    """The products of the first 1, 2, ... elements along `dim`; the input's shape. bools and integers give int64.
+
+    Args:
+        dtype: cast to this dtype first.
+    Raises: IndexError if the dim is out of range.
+    Gradient: for each element the sum over the products that it is in, without it; right also where there are zeros.
+    """
+    return along_dim("cumprod", Cumprod, cast_first(input, dtype, int64), aliased("cumprod", dim, axis))
