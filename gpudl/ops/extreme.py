@@ -103,6 +103,12 @@ def _along(name: str, input: Tensor, dim: int, keepdim: bool, largest: bool) -> 
     return ValuesAndIndices(*ExtremeAlong.apply(input, place, keepdim, largest))
 
 
+def _dim_of(name: str, input: Any, dim: Any) -> Any:
+    if isinstance(input, Tensor):
+        return dim
+    raise TypeError(f"{name}: expected a Tensor, got {type(input).__name__}; a number is compared by clamp")
+
+
 def max(
     input: Tensor,
     dim: int | Tensor | None = None,
@@ -117,9 +123,9 @@ def max(
     Gradient: to the element chosen by the index; among all elements shared evenly by equals.
     Raises: as amax.
     """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
-    along: Any = aliased("max", dim, axis)
+    along: Any = _dim_of("max", input, aliased("max", dim, axis))
+    if isinstance(along, Tensor):
+        return maximum(input, along)
     if along is None:
         return _extreme("max", input, None, False, True)
     return _along("max", input, along, keepdim or keepdims, True)
@@ -134,9 +140,9 @@ def min(
     keepdims: bool = False,
 ) -> Any:
     """The smallest element of all; or along `dim` (values, indices); or the elementwise minimum. As max."""
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
-    along: Any = aliased("min", dim, axis)
+    along: Any = _dim_of("min", input, aliased("min", dim, axis))
+    if isinstance(along, Tensor):
+        return minimum(input, along)
     if along is None:
         return _extreme("min", input, None, False, False)
     return _along("min", input, along, keepdim or keepdims, False)

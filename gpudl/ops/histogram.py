@@ -76,15 +76,16 @@ class Binned(Primitive):
         return xp.bincount(place, each, count).astype(x.dtype)
 
 
-def _even_edges(name: str, input: Tensor, bins: int, low: Any, high: Any) -> Tensor:
-    """bins + 1 edges from low to high; for low == high as the data says, or one more on either side."""
+def _even_edges(name: str, input: Tensor, bins: int, ends: tuple[Any, Any] | None, margin: float) -> Tensor:
+    """bins + 1 edges between the ends, those of the data if none are given; a margin on either side of equal ones."""
     if bins <= 0:
         raise RuntimeError(f"{name}: bins must be above 0, got {bins}")
     x = input.array
-    if low == high and x.size:
-        low, high = float(x.min()), float(x.max())
+    if ends is None:
+        ends = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
+    low, high = ends
     if low == high:
-        low, high = low - 1, high + 1
+        low, high = low - margin, high + margin
     if not (float("-inf") < low < high < float("inf")):
         raise RuntimeError(f"{name}: the range [{low}, {high}] is not one of finite numbers in ascending order")
     xp = xp_of(x)
@@ -101,7 +102,9 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
     """
     if input.dtype.kind not in "fV":
         raise RuntimeError(f"histc: the input is {input.dtype}; cast it to a floating dtype first")
-    return Binned.apply(input, None, _even_edges("histc", input, bins, min, max), True)  # type: ignore[no-any-return]
+    ends = None if min == max and input.array.size else (min, max)
+    edges = _even_edges("histc", input, bins, ends, 1.0)
+    return Binned.apply(input, None, edges, True)  # type: ignore[no-any-return]
 
 
 def histogram(
@@ -131,8 +134,8 @@ def histogram(
             raise ShapeError(f"histogram: edges must be 1-d and {input.dtype}, got {bins.dtype} {bins.shape}")
         edges = bins.detach().clone()
     else:
-        low, high = range if range is not None else (0.0, 0.0)
-        edges = _even_edges("histogram", input, bins, low, high)
+        ends = None if range is None else (float(range[0]), float(range[1]))
+        edges = _even_edges("histogram", input, bins, ends, 0.5)
     hist: Tensor = Binned.apply(input, weight, edges, not isinstance(bins, Tensor))
     if density:
         hist = hist / (hist.sum() * (edges[1:] - edges[:-1]))

@@ -2,11 +2,13 @@
 
     dx[k] = sum over i >= k of dy[i] exp(x[k] - y[i])
 
-which is a running sum of logarithms again, once for the positive dy and once for the negative. Blelloch 1990, "Prefix
-sums and their applications", for sums in another arithmetic.
+a linear recurrence whose factors exp(y[k] - y[k+1]) are at most 1. Blelloch 1990, "Prefix sums and their applications",
+for running sums in another arithmetic and for recurrences.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.along import along_dim
 from gpudl.ops.operands import aliased
+from gpudl.ops.recurrence import recurrence, shifted
 
 __all__ = ["logcumsumexp"]
 
@@ -45,15 +48,14 @@ def logcumsumexp_forward_cpu(x: Array, dim: int, reverse: bool) -> Array:
 
 @kernel
 def logcumsumexp_backward(dy: Array, x: Array, y: Array, dim: int, reverse: bool) -> Array:
-    """dx[k] = sum(dy[i] exp(x[k] - y[i])) over i >= k along dim, or i <= k if reverse."""
+    """dx[k] = exp(x[k] - y[k]) back[k], back[k] = dy[k] + exp(y[k] - y[k+1]) back[k+1]; k-1 for k+1 if reverse."""
     xp = xp_of(x)
-    running = _recorded if isinstance(x, Tensor) else logcumsumexp_forward
-    up, down = (xp.where(sign * dy > 0, xp.log(sign * dy), -xp.inf) for sign in (1, -1))
-    return xp.exp(running(up - y, dim, not reverse) + x) - xp.exp(running(down - y, dim, not reverse) + x)
-
-
-def _recorded(x: Tensor, dim: int, reverse: bool) -> Tensor:
-    return Logcumsumexp.apply(x, dim, reverse)  # type: ignore[no-any-return]
+    step = -1 if reverse else 1
+    before = shifted(y, dim, step, -math.inf)
+    # Behind an infinite element all sums are the same infinity, whose difference to itself is 0 here.
+    grown = xp.where((before == y) & xp.isinf(y), xp.zeros_like(y), before - y)
+    back = recurrence(shifted(xp.exp(grown), dim, -step, 0.0), dy, dim, not reverse)
+    return xp.exp(x - y) * back
 
 
 class Logcumsumexp(Primitive):

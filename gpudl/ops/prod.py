@@ -15,6 +15,7 @@ from gpudl.backend.dtypes import int64
 from gpudl.ops.along import along_dim
 from gpudl.ops.cumsum import cumsum_forward
 from gpudl.ops.operands import aliased, one_dim
+from gpudl.ops.recurrence import recurrence, shifted
 from gpudl.ops.reduce import cast_first
 
 __all__ = ["cumprod", "prod"]
@@ -47,70 +48,8 @@ class Prod(Primitive):
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:
     """For each element the product of all others along dim, in a form that can be differentiated at zeros too."""
-    edge = ShiftAlong.apply(x, dim, 1, 1.0)
-    return Cumprod.apply(edge, dim, False) * Cumprod.apply(ShiftAlong.apply(x, dim, -1, 1.0), dim, True)  # type: ignore[no-any-return]
-
-
-class ShiftAlong(Primitive):
-    """x moved one place along dim, up for 1 and down for -1; `filler` comes in at the end that becomes free."""
-
-    __slots__ = ("dim", "step")
-    dim: int
-    step: int
-
-    def forward(ctx, x: Array, dim: int, step: int, filler: float) -> Array:
-        ctx.dim, ctx.step = dim, step
-        return shifted(x, dim, step, filler)
-
-    def backward(ctx, dy: Array) -> Array:
-        return shifted(dy, ctx.dim, -ctx.step, 0.0)
-
-
-def shifted(x: Array, dim: int, step: int, filler: float) -> Array:
-    """ShiftAlong for a Tensor or an array."""
-    if isinstance(x, Tensor):
-        return ShiftAlong.apply(x, dim, step, filler)
-    y = xp_of(x).full_like(x, filler)
-    lines, moved = x.swapaxes(0, dim), y.swapaxes(0, dim)
-    if step > 0:
-        moved[1:] = lines[:-1]
-    else:
-        moved[:-1] = lines[1:]
-    return y
-
-
-class Recurrence(Primitive):
-    """h[k] = b[k] + a[k] h[k-1] along dim, from the other end if `reverse`: closed under differentiation."""
-
-    __slots__ = ("dim", "reverse")
-    dim: int
-    reverse: bool
-
-    def forward(ctx, a: Array, b: Array, dim: int, reverse: bool) -> Array:
-        ctx.dim, ctx.reverse = dim, reverse
-        h = _recurred(a, b, dim, reverse)
-        ctx.save(a, h)
-        return h
-
-    def backward(ctx, dh: Array) -> tuple[Any, ...]:
-        a, h = ctx.saved
-        step = -1 if ctx.reverse else 1
-        db = recurrence(shifted(a, ctx.dim, -step, 0.0), dh, ctx.dim, not ctx.reverse)
-        return db * shifted(h, ctx.dim, step, 0.0), db
-
-
-def recurrence(a: Array, b: Array, dim: int, reverse: bool) -> Array:
-    """Recurrence for Tensors or arrays."""
-    return Recurrence.apply(a, b, dim, reverse) if isinstance(b, Tensor) else _recurred(a, b, dim, reverse)
-
-
-def _recurred(a: Array, b: Array, dim: int, reverse: bool) -> Array:
-    h = b.copy()
-    factors, line = a.swapaxes(0, dim), h.swapaxes(0, dim)
-    count = len(line)
-    for k in reversed(range(count - 1)) if reverse else range(1, count):
-        line[k] += factors[k] * line[k + 1 if reverse else k - 1]
-    return h
+    before = Cumprod.apply(shifted(x, dim, 1, 1.0), dim, False)
+    return before * Cumprod.apply(shifted(x, dim, -1, 1.0), dim, True)  # type: ignore[no-any-return]
 
 
 class Cumprod(Primitive):
@@ -133,7 +72,7 @@ class Cumprod(Primitive):
             return _cumprod_backward(dy, x, y, dim, reverse)
         # dy of every later product comes back through the factors between: y[k] = x[k] y[k-1].
         step = -1 if reverse else 1
-        back = Recurrence.apply(shifted(x, dim, -step, 0.0), dy, dim, not reverse)
+        back = recurrence(shifted(x, dim, -step, 0.0), dy, dim, not reverse)
         return back * shifted(y, dim, step, 1.0)
 
 

@@ -19,7 +19,8 @@ __all__ = ["corrcoef", "cov", "cumulative_trapezoid", "diff", "trapezoid", "trap
 def _ends(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """x without its first element along dim, and without its last."""
     before = (slice(None),) * dim
-    return x[(*before, slice(1, None))], x[(*before, slice(None, -1))]
+    later, earlier = (*before, slice(1, None)), (*before, slice(None, -1))
+    return x[later], x[earlier]
 
 
 def diff(
@@ -42,10 +43,10 @@ def diff(
     for each in (prepend, append):
         if each is not None and each.ndim != input.ndim:
             raise ShapeError(f"diff: prepend and append must have {input.ndim} dimensions, got shape {each.shape}")
+    if not n:
+        return input.clone()
     parts = [each for each in (prepend, input, append) if each is not None]
     x = cat(parts, place) if len(parts) > 1 else input
-    if not n:
-        return x.clone()
     for _ in range(min(n, x.shape[place])):
         later, earlier = _ends(x, place)
         x = ne(later, earlier) if x.dtype.kind == "b" else later - earlier
@@ -132,7 +133,7 @@ def cov(
         freedom = clamp(freedom, 0)
     off = x - mean
     product = off @ (off if weight is None else off * weight).T
-    result = product / freedom
+    result: Tensor = product / freedom
     return result.reshape(()) if result.shape == (1, 1) else result
 
 

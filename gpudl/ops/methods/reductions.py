@@ -15,7 +15,6 @@ from gpudl.ops import prod as products
 from gpudl.ops import quantile as ranks
 from gpudl.ops.create import lengths_of
 from gpudl.ops.methods.in_place import ALL, in_place
-from gpudl.ops.operands import sum_to_shape
 
 
 class ReductionMethods:
@@ -77,4 +76,5 @@ class ReductionMethods:
         lead = tensor.ndim - len(wanted)
         if lead < 0 or any(n not in (1, have) for n, have in zip(wanted, tensor.shape[lead:])):
             raise ShapeError(f"sum_to_size: {wanted} does not broadcast to {tensor.shape}")
-        return sum_to_shape(tensor, wanted)
+        dims = [i for i, have in enumerate(tensor.shape) if i < lead or (wanted[i - lead] == 1 and have != 1)]
+        return tensor.sum(dims).reshape(wanted) if dims or not wanted else tensor
