@@ -266,7 +266,7 @@ class Primitive(Node):
 
     def _all_gradients(ctx, given: dict[int, Array]) -> list[Array]:
         """The gradients of all results: zeros where none arrived."""
-        some = next(iter(given.values()))
+        some = as_array(next(iter(given.values())))  # NumPy gives numbers for 0-d results
         place, backend = device_of(some), backend_of(some)
         return [
             given[index] if index in given else backend.full(shape, 0, dtype, place)

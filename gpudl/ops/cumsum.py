@@ -40,7 +40,7 @@ def cumsum_forward(x: Array, dim: int, reverse: bool) -> Array:
 @cumsum_forward.cpu("float32", "float64")
 def cumsum_forward_cpu(x: Array, dim: int, reverse: bool) -> Array:
     length, after = x.shape[dim], math.prod(x.shape[dim + 1 :])
-    if after == 1 and length >= 2 * _BLOCK:
+    if x.size and after == 1 and length >= 2 * _BLOCK:
         y = _in_blocks(x.reshape(-1, length), reverse)
         if y is not None:
             return y.reshape(x.shape)

@@ -16,7 +16,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.along import TakeAlong
-from gpudl.ops.norm import norm_gradient, power_norm
+from gpudl.ops.norm import norm_gradient, over, power_norm
 from gpudl.ops.operands import Number, promoted
 
 __all__ = ["cdist", "pdist"]
@@ -87,8 +87,7 @@ def _euclidean(x1: Array, x2: Array) -> Array:
 def _euclidean_backward(dy: Array, x1: Array, x2: Array, y: Array) -> tuple[Array, Array]:
     """dx1[i] = sum over j of (x1[i] - x2[j]) dy[i, j] / y[i, j], 0 where y is: two matrix products, in float64."""
     dtype = x1.dtype
-    xp = xp_of(x1)
-    share = xp.where(y == 0, xp.zeros_like(y), dy / y).astype(float64)
+    share = over(dy, y).astype(float64)
     a, b = x1.astype(float64), x2.astype(float64)
     dx1 = a * share.sum(axis=-1, keepdims=True) - share @ b
     back = share.swapaxes(-1, -2)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import float32, float64
+from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import Number
 
@@ -45,6 +45,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise ShapeError(f"bincount: weights of shape {weights.shape} do not fit an input of shape {input.shape}")
     if input.array.size and int(input.array.min()) < 0:
         raise RuntimeError(f"bincount: the elements count bins, {int(input.array.min())} is negative")
+    if not input.array.size:
+        return input.new_full((minlength,), 0, dtype=int64)
     return Bincount.apply(input, weights, minlength)  # type: ignore[no-any-return]
 
 

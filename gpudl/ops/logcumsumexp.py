@@ -17,7 +17,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.along import along_dim
-from gpudl.ops.operands import aliased
+from gpudl.ops.operands import aliased, one_dim
 from gpudl.ops.recurrence import recurrence, shifted
 
 __all__ = ["logcumsumexp"]
@@ -50,6 +50,8 @@ def logcumsumexp_forward_cpu(x: Array, dim: int, reverse: bool) -> Array:
 def logcumsumexp_backward(dy: Array, x: Array, y: Array, dim: int, reverse: bool) -> Array:
     """dx[k] = exp(x[k] - y[k]) back[k], back[k] = dy[k] + exp(y[k] - y[k+1]) back[k+1]; k-1 for k+1 if reverse."""
     xp = xp_of(x)
+    if x.shape[dim] == 1:
+        return dy * 1  # even for an infinite x
     step = -1 if reverse else 1
     before = shifted(y, dim, step, -math.inf)
     # Behind an infinite element all sums are the same infinity, whose difference to itself is 0 here.
@@ -87,6 +89,9 @@ def logcumsumexp(input: Tensor, dim: int | None = None, *, axis: int | None = No
     Gradient: for each element the sum of dy[i] exp(input - result[i]) from there on.
     Source: Blelloch 1990.
     """
+    along = aliased("logcumsumexp", dim, axis)
+    if along is not None:
+        one_dim("logcumsumexp", along, input.ndim)
     if input.dtype.kind not in "fV":
         raise RuntimeError(f"logcumsumexp: the input is {input.dtype}; cast it to a floating dtype first")
-    return along_dim("logcumsumexp", Logcumsumexp, input, aliased("logcumsumexp", dim, axis))
+    return along_dim("logcumsumexp", Logcumsumexp, input, along)

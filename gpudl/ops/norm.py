@@ -61,21 +61,24 @@ def norm_gradient(dy: Array, x: Array, y: Array, p: float, dims: tuple[int, ...]
     if p == 1:
         return dy * _sign(x)
     if p == 2:
-        return x * _unless(y == 0, dy / y)
+        return x * over(dy, y)
     if math.isinf(p):
         size = xp.abs(x)
         hit = ((size == y) | (size != size)).astype(x.dtype)
         return _sign(x) * hit * (dy if dims is None else dy / hit.sum(axis=dims, keepdims=True))
-    if p < 1:
-        return _sign(x) * xp.where(x == 0, zero, xp.abs(x) ** (p - 1)) * (dy * y ** (1 - p))
-    scale = _unless(y == 0, dy / y ** (p - 1))
-    return (_sign(x) * xp.abs(x) ** (p - 1) if p < 2 else x * xp.abs(x) ** (p - 2)) * scale
+    if p > 2:
+        return x * xp.abs(x) ** (p - 2) * over(dy, y, p - 1)
+    # 1 stands in for 0 where the result is masked: a power of 0 would make nan of the next derivative.
+    size = xp.where(x == 0, xp.zeros_like(x), xp.abs(xp.where(x == 0, xp.ones_like(x), x)) ** (p - 1))
+    return _sign(x) * size * over(dy, y, p - 1)
 
 
-def _unless(condition: Array, x: Array) -> Array:
-    """0 where the condition holds, else x."""
-    xp = xp_of(x)
-    return xp.where(condition, xp.zeros_like(x), x)
+def over(dy: Array, y: Array, power: float = 1) -> Array:
+    """dy / y**power, and 0 where y is 0, in all derivatives."""
+    xp = xp_of(y)
+    safe = xp.where(y == 0, xp.ones_like(y), y)
+    quotient = dy / (safe if power == 1 else safe**power)
+    return xp.where(y == 0, xp.zeros_like(quotient), quotient)
 
 
 def _sign(x: Array) -> Array:
@@ -101,9 +104,9 @@ def norm(
         a dim is out of range; ValueError for another name.
     Gradient: dy * input * abs(input)**(p - 2) / result**(p - 1), 0 where the result is 0.
     """
+    if input.dtype.kind not in "fV":
+        raise RuntimeError(f"norm: the input is {input.dtype}; cast it to a floating dtype first")
     x = cast_first(input, dtype, None)
-    if x.dtype.kind not in "fV":
-        raise RuntimeError(f"norm: the input is {x.dtype}; cast it to a floating dtype first")
     if isinstance(p, str) and p != "fro":
         raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
     if p == "fro" and not isinstance(dim, int) and dim is not None and len(dim) > 2:

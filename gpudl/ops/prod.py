@@ -35,6 +35,8 @@ class Prod(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
+        if x.shape[ctx.dim] == 1:
+            return dy
         if isinstance(x, Tensor):
             return dy * _product_of_others(x, ctx.dim)
         xp = xp_of(x)
@@ -68,6 +70,8 @@ class Cumprod(Primitive):
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
         dim, reverse = ctx.dim, ctx.reverse
+        if x.shape[dim] == 1:
+            return dy
         if not isinstance(x, Tensor):
             return _cumprod_backward(dy, x, y, dim, reverse)
         # dy of every later product comes back through the factors between: y[k] = x[k] y[k-1].

@@ -117,6 +117,8 @@ class MedianOfAll(Extreme):
 
 
 def _middle(name: str, input: Tensor, choose: Any, dim: int | None, keepdim: bool) -> Any:
+    if dim is not None:
+        one_dim(name, dim, input.ndim)
     if input.dtype.kind == "b":
         raise RuntimeError(f"{name}: bools have no order; cast the input to a number first")
     if dim is not None:

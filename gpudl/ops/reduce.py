@@ -232,13 +232,15 @@ def logsumexp(
 
 
 def trace(input: Tensor) -> Tensor:
-    """The sum of the diagonal of a matrix; bools and integers give int64.
+    """The sum of the diagonal of a matrix; integers give int64.
 
-    Raises: RuntimeError unless the input has two dimensions.
+    Raises: RuntimeError unless the input has two dimensions, and for bools.
     Gradient: dy on the diagonal.
     """
     if input.ndim != 2:
         raise ShapeError(f"trace: expected a matrix, got shape {input.shape}")
+    if input.dtype.kind == "b":
+        raise RuntimeError("trace: bools have no sum of a diagonal; cast the input to a number first")
     return Trace.apply(cast_first(input, None, int64))  # type: ignore[no-any-return]
 
 

@@ -59,7 +59,7 @@ def _trapezoids(name: str, y: Tensor, x: Tensor | None, dx: Number | None, dim: 
         raise TypeError(f"{name}: give the places x or their distance dx, not both")
     place = one_dim(name, dim, y.ndim)
     if not y.ndim:
-        raise ShapeError(f"{name}: a 0-d tensor has no neighbors; expected at least one dimension")
+        raise IndexError(f"{name}: a 0-d tensor has no neighbors; expected at least one dimension")
     if isinstance(dx, bool) or y.dtype.kind == "b":
         raise RuntimeError(f"{name}: bools have no areas; cast them to a number first")
     later, earlier = _ends(y, place)
@@ -147,9 +147,11 @@ def _weights(observations: int, fweights: Tensor | None, aweights: Tensor | None
             raise RuntimeError(f"cov: {name} cannot be {each.dtype}; integers count, floating point numbers weigh")
         if bool((each < 0).any()):
             raise RuntimeError(f"cov: {name} must not be negative")
-    if fweights is None or aweights is None:
-        return aweights if fweights is None else fweights
-    return fweights * aweights
+    weight = fweights * aweights if fweights is not None and aweights is not None else fweights
+    weight = aweights if weight is None else weight
+    if weight is not None and not bool(weight.sum() != 0):
+        raise RuntimeError("cov: the weights sum to 0, so there is no mean")
+    return weight
 
 
 def corrcoef(input: Tensor) -> Tensor:

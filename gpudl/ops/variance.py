@@ -8,6 +8,7 @@ from typing import Any
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import DType
+from gpudl.ops.norm import over
 from gpudl.ops.operands import Dim, Number, aliased, broadcast, dims_of, total
 from gpudl.ops.reduce import Reduction
 
@@ -54,12 +55,12 @@ class Variance(Reduction):
         x, y = ctx.saved
         xp = xp_of(x)
         if ctx.root:
-            dy = xp.where(y == 0, xp.zeros_like(dy), dy / (y * 2))
-        off = x - x.sum(axis=ctx.dims, keepdims=True) / ctx.count()
+            dy = over(dy, y) / 2
+        mean = x.sum(axis=ctx.dims, keepdims=True) / ctx.count()
         if ctx.whole and ctx.freedom <= 0:
-            off, factor = xp.where(off == 0, math.nan, xp.ones_like(x) * math.inf), 1.0
+            off, factor = xp.where(x == mean, math.nan, xp.ones_like(x) * math.inf), 1.0
         else:
-            factor = 2 / ctx.freedom if ctx.freedom else math.inf
+            off, factor = x - mean, 2 / ctx.freedom if ctx.freedom else math.inf
         dx = off * ctx.spread(dy * factor)
         return dx if dmean is None else dx + broadcast(ctx.spread(dmean / ctx.count()), ctx.shape)
 
