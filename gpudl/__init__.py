@@ -43,17 +43,29 @@ from gpudl.ops.create import *
 from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.gamma import *
+from gpudl.ops.cumsum import *
+from gpudl.ops.cumulative import *
+from gpudl.ops.distance import cdist as cdist
+from gpudl.ops.elementwise import *
+from gpudl.ops.extreme import *
+from gpudl.ops.histogram import *
+from gpudl.ops.logcumsumexp import *
 from gpudl.ops.matmul import *
+from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.pixel_shuffle import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.products import *
+from gpudl.ops.prod import *
+from gpudl.ops.quantile import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
+from gpudl.ops.statistics import *
+from gpudl.ops.variance import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__

@@ -272,7 +272,7 @@ class Primitive(Node):
         """The gradients of all results: zeros, or None, where none arrived."""
         if not ctx.fills:
             return [given.get(index) for index in range(len(ctx._likes))]
-        some = next(iter(given.values()))
+        some = as_array(next(iter(given.values())))  # NumPy gives numbers for 0-d results
         place, backend = device_of(some), backend_of(some)
         return [
             given[index] if index in given else backend.full(shape, 0, dtype, place)

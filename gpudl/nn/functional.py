@@ -1,6 +1,7 @@
 """The operations of neural networks as functions, under PyTorch's name for the collection."""
 
 from gpudl.ops.cross_entropy import *
+from gpudl.ops.distance import pdist as pdist
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
 from gpudl.ops.grid_sample import *

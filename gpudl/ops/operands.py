@@ -78,8 +78,12 @@ def narrowed(y: Array, dtype: DType) -> Array:
 
 def total(x: Array, axis: Any, keepdims: bool = False) -> Array:
     """The sum along axes, in the array's dtype; half floats are widened on the way."""
-    kind = None if x.dtype.kind in "fV" else x.dtype  # NumPy would sum small integers in int64
-    return narrowed(widened(x).sum(axis=axis, dtype=kind, keepdims=keepdims), x.dtype)
+    if x.dtype.kind not in "fV":
+        return x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims)  # NumPy would sum small integers in int64
+    if isinstance(x, Tensor):
+        return x.sum(axis=axis, keepdims=keepdims)
+    x = as_array(x)
+    return narrowed(backend_of(x).sum(widened(x), axis, keepdims), x.dtype)
 
 
 def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:

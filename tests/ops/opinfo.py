@@ -46,6 +46,7 @@ DTYPES = {
 # Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory.
 _FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking"}
 CALLS = declared("CALLS")  # entries that are not a call of the operation as it is, and what they call
+_MOST_DIMS = 64  # that NumPy arrays can have; PyTorch's samples have 65 where its operations allow 64
 
 
 class Foreign(Exception):
@@ -86,6 +87,8 @@ def converted(value: Any, device: Any, leaves: list[Any], grad: bool) -> Any:
     if isinstance(value, torch.Tensor):
         if value.is_complex() or value.layout != torch.strided or str(value.dtype) == "torch.bfloat16":
             raise Foreign(f"a tensor of {value.dtype}, {value.layout}")
+        if value.ndim > _MOST_DIMS:
+            raise Foreign(f"a tensor of {value.ndim} dimensions")
         array = value.detach().numpy()
         if array.dtype.name not in (*DTYPES, "int8", "int16", "int32"):
             raise Foreign(f"a tensor of {value.dtype}")
