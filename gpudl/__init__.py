@@ -42,13 +42,18 @@ from gpudl.ops.comparison import *
 from gpudl.ops.create import *
 from gpudl.ops.diagonal import *
 from gpudl.ops.dims import *
+from gpudl.ops.distributions import *
+from gpudl.ops.dtype_info import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.generator import *
 from gpudl.ops.join import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.sample import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
 from gpudl.ops.split import *

@@ -52,12 +52,14 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         sizes: lengths whose product is the dimension's; one may be -1, for what is left.
     Raises: IndexError if dim is out of range; ShapeError if the product differs or there are no sizes.
     """
-    place = one_dim("unflatten", dim, input.ndim)
     if not isinstance(sizes, Sequence):
         raise TypeError(f"unflatten: sizes must be a tuple or list of ints, got {type(sizes).__name__}")
     lengths = list(map(operator.index, sizes))
-    if not lengths or not input.ndim:
-        raise ShapeError("unflatten: there must be a dimension and at least one length")
+    if not lengths:
+        raise ShapeError("unflatten: there must be at least one length")
+    place = one_dim("unflatten", dim, input.ndim)
+    if not input.ndim:
+        raise ShapeError("unflatten: a 0-d tensor has no dimension")
     have = input.shape[place]
     known = math.prod(length for length in lengths if length != -1)
     if lengths.count(-1) == 1 and known and have % known == 0:

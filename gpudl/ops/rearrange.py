@@ -217,10 +217,14 @@ def repeat_interleave(
         output_size; IndexError if dim is out of range; DeviceError across devices.
     Gradient: dy summed over each slice's repetitions; none for repeats.
     """
+    if dim is not None and not input.ndim:
+        raise IndexError(f"repeat_interleave: dim {dim} is out of range for a 0-d tensor; leave it out")
     if repeats is None:
+        if input.ndim != 1:
+            raise ShapeError(f"repeat_interleave: repeats must be 1-d, got shape {input.shape}")
         xp = xp_of(input.array)
         return repeat_interleave(wrap(xp.arange(input.array.size, dtype="int64"), None), input, output_size=output_size)
-    x = shape.reshape(input, (input.array.size,)) if dim is None or not input.ndim else input
+    x = shape.reshape(input, (input.array.size,)) if dim is None else input
     place = 0 if dim is None else one_dim("repeat_interleave", dim, input.ndim)
     length = x.shape[place]
     if isinstance(repeats, Tensor):

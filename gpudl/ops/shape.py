@@ -145,7 +145,7 @@ def view(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tens
         size, dtype: the same by name.
     Raises: ShapeError also if the elements would have to be copied, as in a transposed tensor, use reshape there;
         RuntimeError for a dtype of another itemsize.
-    Gradient: dy, reshaped; none through another dtype.
+    Gradient: dy, reshaped; none through a dtype.
     """
     if dtype is None and len(args) == 1 and not isinstance(args[0], (int, np.integer, Sequence, Tensor)):
         dtype = args[0]
@@ -153,8 +153,7 @@ def view(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tens
         kind = dtype_of(dtype)
         if kind.itemsize != input.itemsize:
             raise RuntimeError(f"view: {input.dtype} can only be seen as a dtype of its {input.itemsize} bytes")
-        same = kind == input.dtype
-        return Reshape.apply(input, input.shape) if same else ViewAs.apply(input, kind)  # type: ignore[no-any-return]
+        return ViewAs.apply(input, kind)  # type: ignore[no-any-return]
     lengths = _lengths("view", args, size)
     result: Tensor = Reshape.apply(input, lengths)
     if result._base is None and result.array.size:

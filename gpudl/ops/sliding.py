@@ -53,7 +53,7 @@ class Fold(Primitive):
 
 def _windows(x: Array, dim: int, size: int, step: int) -> Array:
     if not x.ndim:
-        return x.reshape(size)
+        return x.reshape(1)[:size]
     count = (x.shape[dim] - size) // step + 1
     shape = (*x.shape[:dim], count, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])

@@ -11,7 +11,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
 from gpudl.ops import diagonal as diagonals
 from gpudl.ops import dims, shape, sliding, split
-from gpudl.ops.cast import clone
+from gpudl.ops.cast import clone, contiguous
 from gpudl.ops.operands import one_dim
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
     """input[start:end:step] along a dimension."""
     if not input.ndim:
-        raise ShapeError("slice: a 0-d tensor has nothing to slice")
+        raise IndexError("slice: a 0-d tensor has nothing to slice")
     return split.part(input, one_dim("slice", dim, input.ndim), slice(start, end, step))
 
 
@@ -91,6 +91,10 @@ def _detached(input: Tensor) -> Tensor:
     return input.detach()
 
 
+def _viewed(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tensor:
+    return shape.view(contiguous(input), *args, size=size, dtype=dtype)
+
+
 alias_copy = _copied("alias_copy", _alias)
 detach_copy = _copied("detach_copy", _detached)
 diagonal_copy = _copied("diagonal_copy", diagonals.diagonal)
@@ -107,4 +111,4 @@ transpose_copy = _copied("transpose_copy", shape.transpose)
 unbind_copy = _copied("unbind_copy", split.unbind)
 unfold_copy = _copied("unfold_copy", sliding.unfold)
 unsqueeze_copy = _copied("unsqueeze_copy", shape.unsqueeze)
-view_copy = _copied("view_copy", shape.view)
+view_copy = _copied("view_copy", _viewed)
