@@ -87,7 +87,8 @@ def as_tensor(data: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
     """As tensor, but sharing memory where it can: a Tensor or NumPy array of that dtype and device is not copied."""
     if isinstance(data, Tensor):
         return to(data, dtype=dtype, device=device)
-    return placed(_host_array(data, dtype, copy=False), device, False)
+    array = _host_array(data, dtype, copy=False)
+    return placed(array.view() if array is data else array, device)
 
 
 def asarray(

@@ -41,7 +41,8 @@ def log(x: Doubles) -> Doubles:
 
 def exp(x: Doubles) -> Doubles:
     """e**x, within 2 units in the last place: 2**k e**r, with |r| <= ln(2) / 2."""
-    whole = np.clip(np.rint(x * (1 / _LN2)), -1100, 1100)
+    x = np.clip(x, -760, 720)  # further out the result is 0 or infinite anyway
+    whole = np.rint(x * (1 / _LN2))
     rest = x - whole * _LN2_HIGH - whole * _LN2_LOW
     result = np.empty_like(rest)
     _polynomial(_EXP, rest, result)
