@@ -195,7 +195,7 @@ def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tenso
     """
     del non_blocking
     target = Device("cuda", device or 0) if device is None or isinstance(device, int) else _resolve(device)
-    if target.type != "cuda":
+    if target is not Device("cuda", target.index):
         raise DeviceError(f"cuda(): {str(target)!r} is no CUDA device; use to() for others")
     return to(input, device=target)
 
