@@ -16,8 +16,7 @@ from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.cast import clone, to
-from gpudl.ops.operands import fitted, result_type
-from gpudl.ops.shape import listed
+from gpudl.ops.operands import fitted, listed, result_type
 
 __all__ = [
     "as_tensor", "asarray", "empty", "empty_like", "fill", "from_numpy", "full", "full_like", "ones", "ones_like",

@@ -12,7 +12,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops import shape
-from gpudl.ops.operands import one_dim, sum_to_shape
+from gpudl.ops.operands import listed, one_dim, sum_to_shape
 from gpudl.ops.shape import writable
 
 __all__ = [
@@ -137,7 +137,7 @@ def expand(input: Tensor, *args: Any, size: Any = None) -> Tensor:
     Raises: ShapeError if a dimension is neither of length 1 nor of the length wanted.
     Gradient: dy summed over what was repeated.
     """
-    wanted = list(map(operator.index, shape.listed("expand", args, size)))
+    wanted = list(map(operator.index, listed("expand", args, size)))
     lead = len(wanted) - input.ndim
     if lead < 0:
         raise ShapeError(f"expand: {tuple(wanted)} has fewer dimensions than {input.shape}")

@@ -148,8 +148,18 @@ def multinomial(
         with quiet():
             times = exponential(stream, weights.size).reshape(weights.shape) / weights
         times[weights == 0] = np.inf  # also for a time of 0
-        drawn = np.argsort(times, 1, kind="stable")[:, :count].astype(int64, copy=False)
+        drawn = _earliest(times, count)
     return placed(np.ascontiguousarray(drawn.reshape(*input.shape[:-1], count)), input.device)
+
+
+def _earliest(times: Host, count: int) -> Host:
+    """The places of the smallest numbers in each row, in order; equal ones by place."""
+    if 4 * count < times.shape[1]:
+        some = np.sort(np.argpartition(times, count - 1, 1)[:, :count], 1)
+        picked = np.take_along_axis(times, some, 1)
+        if ((times <= picked.max(1, keepdims=True)).sum(1) == count).all():  # else equal ones lie on the border
+            return np.take_along_axis(some, np.argsort(picked, 1, kind="stable"), 1).astype(int64, copy=False)
+    return np.argsort(times, 1, kind="stable")[:, :count].astype(int64, copy=False)
 
 
 def poisson(input: Tensor, generator: Stream | None = None) -> Tensor:

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
@@ -166,7 +168,5 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r == 0:
         return input.new_zeros(0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    rows = list(choose(range(input.shape[0]), r))
-    xp = xp_of(input.array)
-    places = wrap(xp.asarray(rows, dtype="int64").reshape(len(rows), r), None)
-    return getitem(input, places)
+    places = np.fromiter(itertools.chain.from_iterable(choose(range(input.shape[0]), r)), np.int64)
+    return getitem(input, wrap(xp_of(input.array).asarray(places.reshape(-1, r)), None))

@@ -109,10 +109,15 @@ def _even_steps(name: str, start: Any, end: Any, steps: int, kind: DType) -> Dou
     if kind.kind in "iu":
         first, last = int(first), int(last)
     step = (last - first) / (count - 1) if count > 1 else 0.0
-    places = np.arange(count, dtype=float64)
-    # From both ends, so that the last number is end exactly, and the numbers are symmetrical.
-    numbers: Doubles = np.where(places < count // 2, first + step * places, last - step * (count - 1 - places))
-    return numbers if count != 1 else np.full(1, first, float64)
+    if count == 1:
+        return np.full(1, first, float64)
+    numbers: Doubles = np.arange(count, dtype=float64)
+    low, high = numbers[: count // 2], numbers[count // 2 :]
+    high -= count - 1
+    numbers *= step
+    low += first
+    high += last  # counted from there, so that the last number is end exactly, and the numbers are symmetrical
+    return numbers
 
 
 def _cut(numbers: Doubles, kind: DType) -> np.ndarray[Any, Any]:

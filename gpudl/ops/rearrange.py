@@ -13,7 +13,7 @@ from gpudl.backend.errors import ShapeError
 from gpudl.ops import shape
 from gpudl.ops.cast import clone
 from gpudl.ops.dims import expand
-from gpudl.ops.operands import one_dim
+from gpudl.ops.operands import listed, one_dim
 
 __all__ = ["flip", "fliplr", "flipud", "repeat_interleave", "roll", "rot90", "tile"]
 
@@ -107,7 +107,7 @@ def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     Raises: IndexError if one is out of range; ShapeError if one stands twice.
     Gradient: dy, flipped back.
     """
-    return Flip.apply(input, _dims("flip", shape.listed("flip", args, dims), input.ndim))  # type: ignore[no-any-return]
+    return Flip.apply(input, _dims("flip", listed("flip", args, dims), input.ndim))  # type: ignore[no-any-return]
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     Raises: ShapeError for fewer repeats than dimensions, or negative ones.
     Gradient: dy summed over the repetitions.
     """
-    times = tuple(map(operator.index, shape.listed("repeat", args, repeats)))
+    times = tuple(map(operator.index, listed("repeat", args, repeats)))
     lead = len(times) - input.ndim
     if lead < 0 or any(each < 0 for each in times):
         raise ShapeError(
@@ -199,7 +199,7 @@ def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
 
     Raises: ShapeError for negative numbers.
     """
-    given = shape.listed("tile", args, dims)
+    given = listed("tile", args, dims)
     return repeat(input, (*(1,) * (input.ndim - len(given)), *given))
 
 

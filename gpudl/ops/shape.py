@@ -16,7 +16,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import DType, dtype_of
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.operands import aliased, one_dim, result_type
+from gpudl.ops.operands import aliased, listed, one_dim, result_type
 
 __all__ = [
     "cat", "concat", "concatenate", "flatten", "permute", "permute_dims", "reshape", "squeeze", "stack",
@@ -100,25 +100,25 @@ class Cat(Primitive):
         return tuple(parts)
 
 
+class Stack(Primitive):
+    __slots__ = ("dim",)
+    widens = False
+    dim: int
+
+    def forward(ctx, dim: int, *xs: Array) -> Array:
+        ctx.dim = dim
+        return xp_of(xs[0]).stack(xs, axis=dim)
+
+    def backward(ctx, dy: Array) -> tuple[Any, ...]:
+        places = [((slice(None),) * ctx.dim + (i,)) for i in range(len(ctx.edges) - 1)]
+        return (None, *(dy[place] if edge else None for place, edge in zip(places, ctx.edges[1:])))
+
+
 def writable(view: Array, x: Array) -> Array:
     """A view that NumPy marked read-only, to be written as far as x may be; CuPy marks none."""
     if hasattr(view.flags, "writeable"):
         view.flags.writeable = x.flags.writeable
     return view
-
-
-def listed(name: str, given: tuple[Any, ...], named: Any = None) -> tuple[Any, ...]:
-    """What may be given one by one, as one sequence, or by name: f(2, 3), f((2, 3)) and f(size=(2, 3)).
-
-    Raises: TypeError if it is given twice or not at all.
-    """
-    if named is not None:
-        if given:
-            raise TypeError(f"{name}: an argument is given both by position and by name")
-        given = (named,)
-    elif not given:
-        raise TypeError(f"{name}: an argument is missing")
-    return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given
 
 
 def _lengths(name: str, given: tuple[Any, ...], named: Any) -> tuple[int, ...]:
@@ -269,12 +269,20 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
     dim = dim if axis is None else axis
     if any(part.ndim == 0 for part in parts):
         raise ShapeError("cat: 0-d tensors cannot be joined; use stack")
-    dtype = result_type(*parts)
     shape = next((part.shape for part in parts if part.shape != (0,)), (0,))
     place = one_dim("cat", dim, len(shape))
     if len(shape) > 1:  # then parts of shape (0,) mean: nothing to add
         parts = [reshape(p, (*shape[:place], 0, *shape[place + 1 :])) if p.shape == (0,) else p for p in parts]
-    return Cat.apply(place, *(part if part.dtype == dtype else part.to(dtype) for part in parts))  # type: ignore[no-any-return]
+    return Cat.apply(place, *_alike(parts))  # type: ignore[no-any-return]
+
+
+def _alike(parts: list[Tensor]) -> list[Tensor]:
+    """The tensors, promoted to one dtype."""
+    first = parts[0].array.dtype
+    if all(part.array.dtype is first for part in parts):
+        return parts
+    dtype = result_type(*parts)
+    return [part if part.dtype == dtype else part.to(dtype) for part in parts]
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
@@ -288,7 +296,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -
     for part in parts:
         if part.shape != parts[0].shape:
             raise ShapeError(f"stack: the shapes differ, {parts[0].shape} and {part.shape}")
-    return cat([unsqueeze(part, place) for part in parts], place)
+    return Stack.apply(place, *_alike(parts))  # type: ignore[no-any-return]
 
 
 concat = concatenate = cat

@@ -9,7 +9,7 @@ from typing import Any
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.index import getitem
+from gpudl.ops.index import GetItem
 from gpudl.ops.operands import one_dim
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
 
 def part(input: Tensor, dim: int, index: Any) -> Tensor:
     """A basic index into one dimension, counted from the front. A view."""
-    return getitem(input, (*(slice(None),) * dim, index))
+    return GetItem.apply(input, (*(slice(None),) * dim, index, Ellipsis))  # type: ignore[no-any-return]
 
 
 def place_of(name: str, input: Tensor, dim: int) -> int:
@@ -164,7 +164,10 @@ def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:
     if not input.ndim:
         raise IndexError("select: a 0-d tensor has nothing to select from")
     place = one_dim("select", dim, input.ndim)
-    return part(input, place, operator.index(index))
+    number = operator.index(index)
+    if not -input.shape[place] <= number < input.shape[place]:
+        raise IndexError(f"select: index {number} is out of range for dimension {dim} of {input.shape}")
+    return part(input, place, number)
 
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:

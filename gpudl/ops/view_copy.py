@@ -25,6 +25,8 @@ def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | Non
     """input[start:end:step] along a dimension."""
     if not input.ndim:
         raise IndexError("slice: a 0-d tensor has nothing to slice")
+    if step <= 0:
+        raise ValueError(f"slice: step must be positive, got {step}; use flip")
     return split.part(input, one_dim("slice", dim, input.ndim), slice(start, end, step))
 
 
