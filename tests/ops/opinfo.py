@@ -56,6 +56,8 @@ def twin_of(op: Any) -> Any:
     if callable(found) and not isinstance(found, np.dtype):
         return found
     for method in (find(gpudl.Tensor, name), find(gpudl.Tensor, f"{name}_")):
+        if isinstance(method, property):
+            return method.fget
         if callable(method):
             return method
     return None
