@@ -60,12 +60,26 @@ from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.products import *
 from gpudl.ops.prod import *
 from gpudl.ops.quantile import *
+from gpudl.ops.diagonal import *
+from gpudl.ops.dims import *
+from gpudl.ops.distributions import *
+from gpudl.ops.dtype_info import *
+from gpudl.ops.elementwise import *
+from gpudl.ops.generator import *
+from gpudl.ops.join import *
+from gpudl.ops.matmul import *
+from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.ranges import *
+from gpudl.ops.rearrange import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.sample import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
 from gpudl.ops.statistics import *
 from gpudl.ops.variance import *
+from gpudl.ops.split import *
+from gpudl.ops.view_copy import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__

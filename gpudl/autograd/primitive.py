@@ -307,7 +307,9 @@ def link_view(cls: type[Primitive], args: tuple[Any, ...], output: Tensor) -> No
     """If `output` shares memory with the first argument, tie their versions together, and say how it was made."""
     source = args[0]
     memory = output.array.base
-    if memory is None or (memory is not source.array and memory is not source.array.base):
+    while memory is not None and memory is not source.array and memory is not source.array.base:
+        memory = getattr(memory, "base", None)  # of a view by strides, NumPy names a helper object first
+    if memory is None:
         return
     output._version = source._version
     step = (cls, args[1:])

@@ -215,3 +215,17 @@ def counting(like: Array, count: int) -> Array:
     if isinstance(like, Tensor):
         return wrap(xp_of(like.array).arange(count), None)
     return xp_of(like).arange(count)
+
+
+def listed(name: str, given: tuple[Any, ...], named: Any = None) -> tuple[Any, ...]:
+    """What may be given one by one, as one sequence, or by name: f(2, 3), f((2, 3)) and f(size=(2, 3)).
+
+    Raises: TypeError if it is given twice or not at all.
+    """
+    if named is not None:
+        if given:
+            raise TypeError(f"{name}: an argument is given both by position and by name")
+        given = (named,)
+    elif not given:
+        raise TypeError(f"{name}: an argument is missing")
+    return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given

@@ -37,6 +37,8 @@ def ours(array: np.ndarray[Any, Any], device: Any, grad: bool = False) -> gpudl.
 
 def theirs(array: np.ndarray[Any, Any], grad: bool = False) -> Any:
     """A torch tensor of these elements."""
+    if array.dtype.kind == "V":  # bfloat16, which torch.tensor does not take
+        return torch.tensor(array.view("int16")).view(torch.bfloat16)
     return torch.tensor(array, requires_grad=grad and array.dtype.kind == "f")
 
 
@@ -57,6 +59,8 @@ def host(value: Any) -> Any:
     """A tensor of either library as a NumPy array; anything else as it is."""
     if isinstance(value, gpudl.Tensor):
         return to_host(value.array)
+    if isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16:  # which NumPy lacks
+        return value.detach().view(torch.int16).numpy().view(gpudl.bfloat16)
     return value.detach().numpy(force=True) if isinstance(value, torch.Tensor) else value
 
 
