@@ -40,35 +40,29 @@ from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
 from gpudl.ops.create import *
-from gpudl.ops.einsum import *
-from gpudl.ops.elementwise import *
-from gpudl.ops.gamma import *
 from gpudl.ops.cumsum import *
 from gpudl.ops.cumulative import *
+from gpudl.ops.diagonal import *
+from gpudl.ops.dims import *
 from gpudl.ops.distance import cdist as cdist
+from gpudl.ops.distributions import *
+from gpudl.ops.dtype_info import *
+from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.extreme import *
+from gpudl.ops.gamma import *
+from gpudl.ops.generator import *
 from gpudl.ops.histogram import *
+from gpudl.ops.join import *
+from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
 from gpudl.ops.matmul import *
 from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.pixel_shuffle import *
-from gpudl.ops.linalg_names import *
-from gpudl.ops.matmul import *
-from gpudl.ops.operands import result_type as result_type
-from gpudl.ops.products import *
 from gpudl.ops.prod import *
+from gpudl.ops.products import *
 from gpudl.ops.quantile import *
-from gpudl.ops.diagonal import *
-from gpudl.ops.dims import *
-from gpudl.ops.distributions import *
-from gpudl.ops.dtype_info import *
-from gpudl.ops.elementwise import *
-from gpudl.ops.generator import *
-from gpudl.ops.join import *
-from gpudl.ops.matmul import *
-from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
 from gpudl.ops.reduce import *
@@ -76,9 +70,9 @@ from gpudl.ops.relu import *
 from gpudl.ops.sample import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
+from gpudl.ops.split import *
 from gpudl.ops.statistics import *
 from gpudl.ops.variance import *
-from gpudl.ops.split import *
 from gpudl.ops.view_copy import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
@@ -98,14 +92,12 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.func, bfloat16."""
-    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.linalg, and bfloat16."""
+    """What `import gpudl` leaves for when it is used: its wings, and bfloat16."""
     if name == "bfloat16":
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "func", "nn", "optim"):
-    if name in ("data", "linalg", "nn", "optim"):
+    if name in ("data", "func", "linalg", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

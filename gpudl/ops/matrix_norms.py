@@ -12,10 +12,11 @@ from gpudl.backend.dtypes import dtype_of, promote_types
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.elementwise import abs as abs_
 from gpudl.ops.elementwise import where
+from gpudl.ops.extreme import amax, amin
 from gpudl.ops.factorize import svdvals
 from gpudl.ops.matrices import need_floating, need_matrices
 from gpudl.ops.operands import Dim, Number, aliased, dims_of
-from gpudl.ops.reduce import Reduction, amax, amin
+from gpudl.ops.reduce import Reduction
 from gpudl.ops.reduce import sum as sum_
 from gpudl.ops.shape import permute, unsqueeze
 from gpudl.ops.solve import inv_ex

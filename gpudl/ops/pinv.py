@@ -15,11 +15,12 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.dims import broadcast_to
 from gpudl.ops.factorize import UNSETTLED
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import lapack, need_matrices, turned
 from gpudl.ops.operands import Number
-from gpudl.ops.shape import broadcast_to, reshape
+from gpudl.ops.shape import reshape
 
 __all__ = ["lstsq", "matrix_rank", "pinv"]
 
