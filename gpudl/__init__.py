@@ -49,13 +49,16 @@ from gpudl.ops.distributions import *
 from gpudl.ops.dtype_info import *
 from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.exponential import *
 from gpudl.ops.extreme import *
+from gpudl.ops.floats import *
 from gpudl.ops.gamma import *
 from gpudl.ops.generator import *
 from gpudl.ops.histogram import *
 from gpudl.ops.join import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
+from gpudl.ops.logic import *
 from gpudl.ops.matmul import *
 from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
@@ -67,11 +70,14 @@ from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.rounding import *
 from gpudl.ops.sample import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
 from gpudl.ops.split import *
 from gpudl.ops.statistics import *
+from gpudl.ops.ternary import *
+from gpudl.ops.trigonometry import *
 from gpudl.ops.variance import *
 from gpudl.ops.view_copy import *
 from gpudl.random import initial_seed as initial_seed

@@ -2,8 +2,7 @@
 
 from gpudl.ops.cross_entropy import *
 from gpudl.ops.distance import pdist as pdist
-from gpudl.ops.elementwise import sigmoid as sigmoid
-from gpudl.ops.elementwise import tanh as tanh
+from gpudl.ops.exponential import sigmoid as sigmoid
 from gpudl.ops.grid_sample import *
 from gpudl.ops.interpolate import *
 from gpudl.ops.linear import *
@@ -12,3 +11,4 @@ from gpudl.ops.pad import *
 from gpudl.ops.pixel_shuffle import *
 from gpudl.ops.relu import *
 from gpudl.ops.softmax import *
+from gpudl.ops.trigonometry import tanh as tanh

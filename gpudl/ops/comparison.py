@@ -13,8 +13,8 @@ from gpudl.backend.device import to_host
 from gpudl.ops.operands import Number, promoted
 
 __all__ = [
-    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt", "isclose",
-    "isfinite", "isinf", "isnan", "le", "lt", "ne",
+    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater",
+    "greater_equal", "gt", "isclose", "isfinite", "isinf", "isnan", "le", "less", "less_equal", "lt", "ne", "not_equal",
 ]  # fmt: skip
 
 
@@ -140,3 +140,6 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """True if all elements are close; a Python bool. Arguments and errors as in isclose."""
     return bool(to_host(isclose(input, other, rtol, atol, equal_nan).array).all())
+
+
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge

@@ -66,6 +66,18 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
     return total(gradient, axes).reshape(shape)
 
 
+def kept(gradient: Array, mask: Array) -> Array:
+    """The gradient where the mask holds, 0 elsewhere; they have one shape.
+
+    Its bits times 0 or 1: nothing becomes nan, as inf * 0 would, and no branch is there to guess, as in np.where.
+    """
+    if isinstance(gradient, Tensor):
+        xp = xp_of(gradient)
+        return xp.where(mask, gradient, xp.zeros_like(gradient))
+    gradient = as_array(gradient)
+    return (gradient.view(f"i{gradient.itemsize}") * mask).view(gradient.dtype)
+
+
 def widened(x: Array) -> Array:
     """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
     return x.astype(float32) if x.dtype.char in "eE" else x
@@ -110,6 +122,30 @@ def promoted(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Any, An
     if floating and category(dtype) < 2:
         dtype = get_default_dtype()
     return _cast(x, dtype), _cast(y, dtype)
+
+
+def tensors(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Tensor, Tensor]:
+    """Two Tensors of one dtype, for operations that, in PyTorch, take no numbers.
+
+    Raises: TypeError for numbers, and as `promoted`.
+    """
+    for value in (x, y):
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise TypeError(f"{name}: expected Tensors, got {type(value).__name__}; make one with gpudl.tensor")
+    return promoted(name, x, y, floating)
+
+
+def as_tensors(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Tensor, Tensor]:
+    """Two Tensors of one dtype; a number as a 0-d tensor beside the other.
+
+    Raises: TypeError for two numbers, and as `promoted`.
+    """
+    x, y = promoted(name, x, y, floating)
+    if not isinstance(x, Tensor):
+        if not isinstance(y, Tensor):
+            raise TypeError(f"{name}: expected a Tensor among the operands, got {x} and {y}")
+        return y.new_full((), x, dtype=y.dtype), y
+    return x, y if isinstance(y, Tensor) else x.new_full((), y, dtype=x.dtype)
 
 
 def operand(name: str, value: Any) -> Any:

@@ -9,7 +9,8 @@ from gpudl.backend.dtypes import get_default_dtype
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.comparison import ne
 from gpudl.ops.cumsum import cumsum
-from gpudl.ops.elementwise import clamp, sqrt
+from gpudl.ops.elementwise import clamp
+from gpudl.ops.exponential import sqrt
 from gpudl.ops.operands import Number, one_dim
 from gpudl.ops.shape import cat
 
