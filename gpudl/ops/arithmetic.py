@@ -9,6 +9,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.ops.operands import Binary, Number, as_tensors, binary, fitted, operand, promoted
 from gpudl.ops.rounding import whole_quotient
+from gpudl.ops.unary import tensor_only
 
 __all__ = [
     "add", "div", "divide", "maximum", "minimum", "mul", "multiply", "neg", "negative", "pow", "rsub", "sub",
@@ -237,6 +238,8 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     Raises: RuntimeError for integers to a negative integer power, whose result is no integer.
     Gradient: dz * exponent * input**(exponent - 1), dz * result * log(input) (0 where input is 0, exponent >= 0).
     """
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError(f"pow: expected a Tensor among the operands, got {input!r} and {exponent!r}")
     x, y = promoted("pow", input, exponent)
     if isinstance(y, (bool, int)) and x.dtype.kind in "iu":
         given: Any = exponent  # y may have been wrapped around
@@ -267,7 +270,7 @@ def minimum(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 
 def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
     """other - alpha * input; arguments and errors as in sub."""
-    return sub(other, input, alpha=alpha)
+    return sub(other, tensor_only("rsub", input), alpha=alpha)
 
 
 def true_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:

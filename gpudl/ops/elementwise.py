@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
@@ -10,6 +10,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import Binary, Number, fitted, operand, result_type, sum_to_shape
+from gpudl.ops.unary import tensor_only
 
 __all__ = [
     "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "sign", "where",
@@ -108,6 +109,10 @@ def sign(input: Tensor) -> Tensor:
     return Sign.apply(input)  # type: ignore[no-any-return]
 
 
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor: ...
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, else `other`; all three broadcast. Given alone, where the condition holds.
 
@@ -128,7 +133,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         raise RuntimeError(f"where: the condition must be bool, got {condition.dtype}")
     x, y = operand("where", input), operand("where", other)
     dtype = result_type(x, y)
-    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))  # type: ignore[no-any-return]
+    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))
 
 
 def _filler(like: Tensor, value: Tensor | Number, dtype: DType) -> Tensor:
@@ -181,13 +186,19 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
 
 
 def clamp_min(input: Tensor, min: Tensor | Number) -> Tensor:
-    """`input`, but at least `min`: clamp with one bound."""
-    return clamp(input, min=min)
+    """`input`, but at least `min`: clamp with one bound; bools too."""
+    x = tensor_only("clamp_min", input)
+    return x | min if _bools(x, min) else clamp(x, min=min)
 
 
 def clamp_max(input: Tensor, max: Tensor | Number) -> Tensor:
-    """`input`, but at most `max`: clamp with one bound."""
-    return clamp(input, max=max)
+    """`input`, but at most `max`: clamp with one bound; bools too."""
+    x = tensor_only("clamp_max", input)
+    return x & max if _bools(x, max) else clamp(x, max=max)
+
+
+def _bools(x: Tensor, bound: Any) -> bool:
+    return x.dtype.kind == "b" and isinstance(bound, (Tensor, bool)) and result_type(x, bound).kind == "b"
 
 
 absolute, clip = abs, clamp

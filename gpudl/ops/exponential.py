@@ -8,7 +8,7 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import float64
+from gpudl.backend.dtypes import float32, float64
 from gpudl.ops.arithmetic import pow
 from gpudl.ops.operands import Binary, Number, as_tensors, tensors
 from gpudl.ops.unary import OfInput, OfResult, floating, tensor_only
@@ -336,12 +336,16 @@ def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 
 def float_power(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent in float64; arguments and errors as pow."""
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError(f"float_power: expected a Tensor among the operands, got {input!r} and {exponent!r}")
     x, y = (each.to(float64) if isinstance(each, Tensor) else float(each) for each in (input, exponent))
     return pow(x, y)
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other, elementwise; the default floating dtype for integers."""
-    x, y = tensors("ldexp", input, other)
-    del y
-    return floating("ldexp", x if input.dtype == x.dtype else input) * pow(2.0, other)
+    tensors("ldexp", input, other)  # checks them
+    if input.dtype.itemsize == 2 and input.dtype.kind in "fV":  # rounded once: the power alone may overflow
+        wide = other.to(float32) if other.dtype.itemsize == 2 and other.dtype.kind in "fV" else other
+        return ldexp(input.to(float32), wide).to(input.dtype)
+    return floating("ldexp", input) * pow(2.0, other)

@@ -155,7 +155,7 @@ def copysign(input: Tensor, other: Tensor | Number) -> Tensor:
     Raises: ShapeError if the shapes do not broadcast; DeviceError if the devices differ.
     Gradient: dz * sign(input) * sign(other), and 0 where input is 0; 0 to other.
     """
-    return Copysign.apply_pair(*as_tensors("copysign", input, other, floating=True))
+    return Copysign.apply_pair(*as_tensors("copysign", tensor_only("copysign", input), other, floating=True))
 
 
 def signbit(input: Tensor) -> Tensor:

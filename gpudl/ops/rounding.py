@@ -122,7 +122,7 @@ def _rounded(cls: type[Primitive], name: str, input: Tensor, *args: Any) -> Tens
     x = tensor_only(name, input)
     if x.dtype.kind == "b":
         raise RuntimeError(f"{name}: bools cannot be rounded; cast the input to a number first")
-    return cls.apply(x, *args) if x.dtype.kind in "fV" else x.clone()  # type: ignore[no-any-return]
+    return cls.apply(x, *args) if x.dtype.kind in "fV" else x.clone()
 
 
 def ceil(input: Tensor) -> Tensor:
@@ -218,7 +218,7 @@ def fmod(input: Tensor, other: Tensor | Number) -> Tensor:
     Raises: as floor_divide.
     Gradient: dz, -dz * trunc(input / other).
     """
-    x, y = as_tensors("fmod", input, other)
+    x, y = as_tensors("fmod", tensor_only("fmod", input), other)
     check_divisor("fmod", y)
     return Fmod.apply_pair(x, y)
 

@@ -61,7 +61,7 @@ class Addcmul(Ternary):
 
     def backward(ctx, du: Array) -> tuple[Any, ...]:
         y, z = ctx.saved
-        _, for_y, for_z = ctx.edges
+        _, for_y, for_z, _ = ctx.edges
         scaled = du if ctx.value == 1 else du * ctx.value
         return (*ctx.fit(du, scaled * z if for_y else None, scaled * y if for_z else None), None)
 
@@ -78,7 +78,7 @@ class Addcdiv(Ternary):
 
     def backward(ctx, du: Array) -> tuple[Any, ...]:
         y, z = ctx.saved
-        _, for_y, for_z = ctx.edges
+        _, for_y, for_z, _ = ctx.edges
         scaled = (du if ctx.value == 1 else du * ctx.value) / z
         return (*ctx.fit(du, scaled if for_y else None, -(scaled * y) / z if for_z else None), None)
 
