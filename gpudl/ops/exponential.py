@@ -113,10 +113,11 @@ class Logit(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
-        xp, low = xp_of(x), 0.0 if ctx.eps is None else ctx.eps
-        inside = (x >= low) & (x <= 1 - low)
-        outside = xp.full_like(x, math.nan) if ctx.eps is None else xp.zeros_like(x)
-        return xp.where(inside, dy / (x * (1 - x)), outside)
+        low, beyond = (0.0, math.nan) if ctx.eps is None else (ctx.eps, 0.0)
+        xp = xp_of(x)
+        outside = (x < low) | (x > 1 - low)
+        # Between the limits the product is not negative; abs takes the sign off -0.
+        return xp.where(outside, xp.zeros_like(dy) + beyond, dy / abs(x * (1 - x)))
 
 
 class Sqrt(OfResult):

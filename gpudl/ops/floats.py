@@ -109,12 +109,19 @@ class Fmin(Binary):
 
 
 class Nextafter(Binary):
+    """x moved by one step, and so with x's slope; none where they are equal, as in PyTorch."""
+
     __slots__ = ()
-    differentiable = False
     widens = False
 
     def forward(ctx, x: Array, y: Array) -> Array:
+        ctx.save(x, y)
+        ctx.note_shapes(x, y)
         return xp_of(x).nextafter(x, y)
+
+    def backward(ctx, dz: Array) -> tuple[Any, Any]:
+        x, y = ctx.saved
+        return ctx.fit(kept(dz, x != y), xp_of(dz).zeros_like(dz))
 
 
 class Heaviside(Binary):
@@ -223,7 +230,8 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
 
 
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The next number of the dtype after input on the way to other; floating. It has no gradient.
+    """The next number of the dtype after input on the way to other; floating. Gradient: dz to input,
+    0 where they are equal.
 
     Raises: RuntimeError for integers and bools; TypeError for numbers; ShapeError if the shapes do not broadcast.
     """

@@ -34,7 +34,7 @@ class ElementwiseInPlaceMethods:
     clamp_max_ = in_place("clamp_max_", elementwise.clamp_max, ALL)
     nan_to_num_ = in_place("nan_to_num_", floats.nan_to_num, ALL)
     copysign_ = in_place("copysign_", floats.copysign, ALL)
-    nextafter_ = in_place("nextafter_", floats.nextafter)
+    nextafter_ = in_place("nextafter_", floats.nextafter, ALL)
     heaviside_ = in_place("heaviside_", floats.heaviside)
     ldexp_ = in_place("ldexp_", exponential.ldexp, OTHERS)
 
