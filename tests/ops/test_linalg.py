@@ -1,4 +1,4 @@
-"""Systems and factorizations where a table does not reach: singular matrices, large systems, errors, third gradients."""
+"""Systems and factorizations where a table does not reach: singular matrices, large systems, errors, third order."""
 
 import math
 
