@@ -52,7 +52,7 @@ class Contract(Primitive):
 
 
 def _contract(x: Array, y: Array, x_labels: Labels, y_labels: Labels, z_labels: Labels) -> Array:
-    steps = _plan(x_labels, y_labels, z_labels)
+    steps = _steps_of(x_labels, y_labels, z_labels)
     if steps.swapped:
         x, y = y, x
     x, y = x.transpose(steps.x_order), y.transpose(steps.y_order)
@@ -103,7 +103,7 @@ class _Steps:
         self.z_order = None if made == list(z) else tuple(map(made.index, z))
 
 
-_plan = functools.lru_cache(4096)(_Steps)
+_steps_of = functools.lru_cache(4096)(_Steps)
 
 
 def einsum(equation: Any, *operands: Any) -> Tensor:

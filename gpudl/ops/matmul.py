@@ -58,8 +58,7 @@ def product(x: Array, y: Array) -> Array:
 
 def integer_product(x: Array, y: Array) -> Array:
     """x @ y for integers, in float64 where all sums are exact there."""
-    z_size = max(x.size, 1) * (y.shape[-1] if y.ndim > 1 else 1)
-    if z_size < _MANY or not y.size or not x.ndim or not y.ndim:
+    if x.size * (y.shape[-1] if y.ndim > 1 else 1) < _MANY or not x.ndim or not y.ndim:
         return x @ y
     # Python integers: the absolute value of the least int64 is none.
     largest = math.prod(max(-int(each.min()), int(each.max())) for each in (x, y))
@@ -81,7 +80,6 @@ def product_gradients(
     """
     x_shape, y_shape = shapes
     inner = x_shape[-1]
-    dx = dy = None
     if len(x_shape) == 1 and len(y_shape) == 1:
         return None if y is None else dz * y, None if x is None else dz * x
     if len(y_shape) <= 2 and len(x_shape) >= 2:  # one matrix or vector on the right: all rows of x are alike
@@ -99,8 +97,6 @@ def product_gradients(
         dx = None if y is None else sum_to_shape((y @ column).reshape(y_shape[:-1]), x_shape)
         dy = None if x is None else x.reshape((inner, 1)) * dz.reshape((*dz.shape[:-1], 1, dz.shape[-1]))
         return dx, dy
-    if len(y_shape) == 1:
-        raise AssertionError("a vector on the right was dealt with above")
     dx = None if y is None else sum_to_shape(dz @ y.swapaxes(-1, -2), x_shape)
     dy = None if x is None else sum_to_shape(x.swapaxes(-1, -2) @ dz, y_shape)
     return dx, dy

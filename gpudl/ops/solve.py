@@ -27,7 +27,7 @@ class Inv(Primitive):
     __slots__ = ()
 
     def forward(ctx, x: Array, name: str, lenient: bool) -> Array:
-        y = _inverse(x, lenient) if lenient else lapack(name, _SINGULAR, xp_of(x).linalg.inv, x)
+        y = _inverse(x) if lenient else lapack(name, _SINGULAR, xp_of(x).linalg.inv, x)
         ctx.save(y)
         return y
 
@@ -82,12 +82,12 @@ class Slogdet(Primitive):
     def backward(ctx, _: Array, dy: Array) -> Array:
         (x,) = ctx.saved
         # Where a matrix is singular, the logarithm is -inf and its slope has no bounds.
-        y = Inv.apply(x, "slogdet", True) if isinstance(x, Tensor) else _inverse(x, True)
+        y = Inv.apply(x, "slogdet", True) if isinstance(x, Tensor) else _inverse(x)
         return dy.reshape((*dy.shape, 1, 1)) * turned(y)
 
 
-def _inverse(x: Array, lenient: bool) -> Array:
-    """The inverses, with inf for singular matrices if `lenient`."""
+def _inverse(x: Array) -> Array:
+    """The inverses, with inf for singular matrices."""
     xp = xp_of(x)
     try:
         return xp.linalg.inv(x)
@@ -128,9 +128,10 @@ def _cofactors(x: Array) -> Array:
     xp = xp_of(x)
     if not x.shape[-1]:
         return x
-    if not _near_singular(x.array if isinstance(x, Tensor) else x):
+    inverse = _accurate_inverse(x.array if isinstance(x, Tensor) else x)
+    if inverse is not None:
         y = xp.linalg.det(x)
-        return y.reshape((*y.shape, 1, 1)) * turned(xp.linalg.inv(x))
+        return y.reshape((*y.shape, 1, 1)) * turned(xp.linalg.inv(x) if isinstance(x, Tensor) else inverse)
     u, s, vh = xp.linalg.svd(x, full_matrices=False)
     if isinstance(x, Tensor):
         bare = x.array
@@ -148,11 +149,15 @@ def _cofactors(x: Array) -> Array:
     return (u * xp.stack(products, -1)[..., None, :]) @ vh
 
 
-def _near_singular(x: Array) -> bool:
-    """Whether a matrix of the batch has an inverse that is too inaccurate to be used."""
+def _accurate_inverse(x: Array) -> Array | None:
+    """The inverses; None if a matrix of the batch is singular, or so nearly that half of the digits would be wrong."""
     xp = xp_of(x)
-    s = xp.linalg.svd(x, compute_uv=False)
-    return bool((s[..., -1] <= s[..., 0] * math.sqrt(np.finfo(x.dtype).eps)).any())
+    try:
+        y = xp.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return None
+    condition = xp.abs(x).sum(axis=-2).max(axis=-1) * xp.abs(y).sum(axis=-2).max(axis=-1)
+    return None if bool((condition > 1 / math.sqrt(np.finfo(x.dtype).eps)).any()) else y
 
 
 def inv(A: Tensor) -> Tensor:
@@ -190,24 +195,23 @@ def _info(A: Tensor) -> Tensor:
     x = A.array
     xp = xp_of(x)
     info = xp.zeros(x.shape[:-2], "int32")
-    try:
-        xp.linalg.inv(x)
-    except np.linalg.LinAlgError:
-        for place, matrix in matrices_of(x):
+    singular = xp.linalg.slogdet(x)[0] == 0  # as for inv and solve, if a pivot is 0
+    for place, matrix in matrices_of(x) if bool(singular.any()) else ():
+        if singular[place]:
             info[place] = _zero_pivot(matrix)
     return wrap(info, None)
 
 
 def _zero_pivot(x: Array) -> int:
-    """The first step from 1 of Gaussian elimination with partial pivoting whose pivot is 0; 0 if there is none."""
+    """The first step from 1 of Gaussian elimination with partial pivoting of a singular matrix whose pivot is 0."""
     xp, u = xp_of(x), x.copy()
-    for step in range(len(u)):
+    for step in range(len(u) - 1):
         pivot = step + int(xp.argmax(xp.abs(u[step:, step])))
         if u[pivot, step] == 0:
             return step + 1
         u[[step, pivot]] = u[[pivot, step]]
         u[step + 1 :, step:] -= u[step + 1 :, step, None] / u[step, step] * u[step, step:]
-    return 0
+    return len(u)
 
 
 def det(A: Tensor) -> Tensor:
