@@ -121,7 +121,7 @@ def max(
     axis: int | None = None,
     keepdims: bool = False,
 ) -> Any:
-    """The largest element of all; or along `dim` (values, indices); or, given a Tensor as dim or other, the elementwise maximum.
+    """The largest element of all; or along `dim` (values, indices); or, given another Tensor, the elementwise maximum.
 
     Returns: a 0-d Tensor, a named tuple of Tensors (the index of the first among equals, int64), or a Tensor.
     Gradient: to the element chosen by the index; among all elements shared evenly by equals.
