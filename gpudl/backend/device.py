@@ -17,7 +17,7 @@ import numpy as np
 
 from gpudl.backend.arrays import Array, register_namespace
 from gpudl.backend.errors import DeviceError
-from gpudl.backend.sums import blocked_sum
+from gpudl.backend.reductions import blocked_sum, running_by_doubling
 
 
 class Device:
@@ -99,6 +99,10 @@ class Backend(ABC):
         """The sum along axes of a floating point array, in its dtype."""
         return array.sum(axis=axis, keepdims=keepdims)
 
+    def running(self, function: str, array: Array, axis: int) -> Array:
+        """ "maximum" or "minimum" of the first 1, 2, ... elements along an axis."""
+        return running_by_doubling(getattr(self.namespace, function), array, axis)
+
     def synchronize(self, device: Device) -> None:
         """Wait until all work submitted to `device` is done; host code has always finished."""
         del device
@@ -145,6 +149,9 @@ class CpuBackend(Backend):
         if array.size > _SMALL:
             return blocked_sum(array, axis, keepdims)
         return array.sum(axis=axis, keepdims=keepdims)
+
+    def running(self, function: str, array: np.ndarray[Any, Any], axis: int) -> Any:
+        return getattr(np, function).accumulate(array, axis)
 
 
 CPU = Device("cpu")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.device import backend_of
 from gpudl.ops.along import put_along
 from gpudl.ops.extreme import ValuesAndIndices
 from gpudl.ops.operands import aliased, one_dim
@@ -25,25 +24,15 @@ class RunningExtreme(Primitive):
     def forward(ctx, x: Array, dim: int, largest: bool) -> tuple[Array, Array]:
         xp = xp_of(x)
         ctx.dim, ctx.length = dim, x.shape[dim]
-        values = scanned(xp.maximum if largest else xp.minimum, x, dim)
+        running = backend_of(x).running
+        values = running("maximum" if largest else "minimum", x, dim)
         hit = (x >= values if largest else x <= values) | (x != x)  # a nan is the extreme of all before and after it
         positions = xp.arange(ctx.length).reshape((ctx.length, *(1,) * (x.ndim - 1 - dim)))
-        ctx.indices = scanned(xp.maximum, hit * positions, dim)
+        ctx.indices = running("maximum", hit * positions, dim)
         return values, ctx.indices.copy()
 
     def backward(ctx, dy: Array, _: Array) -> Array:
         return put_along(dy, ctx.indices, ctx.dim, ctx.length)
-
-
-def scanned(larger: Any, x: Array, dim: int) -> Array:
-    """Running extremes by doubling: after each step every element knows twice as many before it. Hillis 1986."""
-    y = x.copy()
-    line = y.swapaxes(0, dim)
-    step = 1
-    while step < len(line):
-        larger(line[step:], line[:-step].copy(), out=line[step:])
-        step *= 2
-    return y
 
 
 def _running(name: str, input: Tensor, dim: int | None, largest: bool) -> ValuesAndIndices:

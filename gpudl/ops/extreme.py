@@ -103,10 +103,13 @@ def _along(name: str, input: Tensor, dim: int, keepdim: bool, largest: bool) -> 
     return ValuesAndIndices(*ExtremeAlong.apply(input, place, keepdim, largest))
 
 
-def _dim_of(name: str, input: Any, dim: Any) -> Any:
-    if isinstance(input, Tensor):
-        return dim
-    raise TypeError(f"{name}: expected a Tensor, got {type(input).__name__}; a number is compared by clamp")
+def _other_of(name: str, input: Any, dim: Any, other: Any) -> Any:
+    """What to compare elementwise with: `other`, or a Tensor in the place of dim; None if there is neither."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(input).__name__}; clamp compares with numbers")
+    if other is not None and dim is not None:
+        raise TypeError(f"{name}: give a dim to go along or another tensor to compare with, not both")
+    return dim if isinstance(dim, Tensor) else other
 
 
 def max(
@@ -114,18 +117,20 @@ def max(
     dim: int | Tensor | None = None,
     keepdim: bool = False,
     *,
+    other: Tensor | None = None,
     axis: int | None = None,
     keepdims: bool = False,
 ) -> Any:
-    """The largest element of all; or along `dim` (values, indices); or, given a Tensor, the elementwise maximum.
+    """The largest element of all; or along `dim` (values, indices); or, given another Tensor, the elementwise maximum.
 
     Returns: a 0-d Tensor, a named tuple of Tensors (the index of the first among equals, int64), or a Tensor.
     Gradient: to the element chosen by the index; among all elements shared evenly by equals.
     Raises: as amax.
     """
-    along: Any = _dim_of("max", input, aliased("max", dim, axis))
-    if isinstance(along, Tensor):
-        return maximum(input, along)
+    along: Any = aliased("max", dim, axis)
+    compared = _other_of("max", input, along, other)
+    if compared is not None:
+        return maximum(input, compared)
     if along is None:
         return _extreme("max", input, None, False, True)
     return _along("max", input, along, keepdim or keepdims, True)
@@ -136,13 +141,15 @@ def min(
     dim: int | Tensor | None = None,
     keepdim: bool = False,
     *,
+    other: Tensor | None = None,
     axis: int | None = None,
     keepdims: bool = False,
 ) -> Any:
     """The smallest element of all; or along `dim` (values, indices); or the elementwise minimum. As max."""
-    along: Any = _dim_of("min", input, aliased("min", dim, axis))
-    if isinstance(along, Tensor):
-        return minimum(input, along)
+    along: Any = aliased("min", dim, axis)
+    compared = _other_of("min", input, along, other)
+    if compared is not None:
+        return minimum(input, compared)
     if along is None:
         return _extreme("min", input, None, False, False)
     return _along("min", input, along, keepdim or keepdims, False)

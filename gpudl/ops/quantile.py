@@ -7,11 +7,10 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.device import to_host
+from gpudl.backend.device import backend_of, to_host
 from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.along import TakeAlong, put_along
-from gpudl.ops.cumulative import scanned
 from gpudl.ops.elementwise import masked_fill
 from gpudl.ops.extreme import Extreme, ValuesAndIndices
 from gpudl.ops.operands import aliased, one_dim
@@ -77,7 +76,7 @@ def _mode(x: Array, dim: int) -> tuple[Array, Array]:
     positions = xp.arange(count).reshape((count, *(1,) * (x.ndim - 1)))
     starts = xp.ones(line.shape, bool)
     starts[1:] = line[1:] != line[:-1]
-    first = scanned(xp.maximum, xp.where(starts, positions, 0), 0)
+    first = backend_of(x).running("maximum", xp.where(starts, positions, 0), 0)
     run = positions - first  # how many equal elements stand before each
     last = xp.expand_dims(run.argmax(axis=0), 0)
     indices = xp.take_along_axis(order, last.swapaxes(0, dim), dim)

@@ -77,11 +77,14 @@ class Logsumexp(Reduction):
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
         xp = xp_of(x)
-        high = xp.max(x, axis=dims, keepdims=True, initial=-xp.inf)
-        high = xp.where(xp.isfinite(high), high, xp.zeros_like(high))
-        shifted = xp.asarray(x - high)
-        y = xp.log(total(xp.exp(shifted, out=shifted), dims, True)) + high
-        y = y if keepdim else y.squeeze(axis=dims)
+        if ctx.count():
+            high = xp.asarray(x.max(axis=dims, keepdims=True))
+            high = xp.where(xp.isfinite(high), high, xp.zeros_like(high))
+            shifted = xp.asarray(x - high)
+            y = xp.log(total(xp.exp(shifted, out=shifted), dims, True)) + high
+        else:
+            y = total(x, dims, True) - xp.inf
+        y = xp.asarray(y if keepdim else y.squeeze(axis=dims))
         ctx.save(x, y)
         return y
 
@@ -107,13 +110,21 @@ class Trace(Primitive):
 
 
 class Counting(Primitive):
-    """function(x, axis, keepdims): reductions with no gradient."""
+    """function(x, axis, keepdims) for a name of the namespace: reductions with no gradient."""
 
     __slots__ = ()
     differentiable = False
 
     def forward(ctx, x: Array, function: str, dims: Any, keepdim: bool) -> Array:
         return getattr(xp_of(x), function)(x, axis=dims, keepdims=keepdim)
+
+
+class CountNonzero(Primitive):
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, dims: tuple[int, ...]) -> Array:
+        return (x != 0).sum(axis=dims)
 
 
 def cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
@@ -252,7 +263,7 @@ def count_nonzero(input: Tensor, dim: Dim = None, *, axis: Dim = None) -> Tensor
     Raises: IndexError if a dim is out of range.
     """
     dims = dims_of("count_nonzero", aliased("count_nonzero", dim, axis), input.ndim)
-    return Counting.apply(input, "count_nonzero", dims, False)  # type: ignore[no-any-return]
+    return CountNonzero.apply(input, dims)  # type: ignore[no-any-return]
 
 
 def _logical(name: str, input: Tensor, dim: Dim, keepdim: bool) -> Tensor:

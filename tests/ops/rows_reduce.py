@@ -59,6 +59,8 @@ for op in ("max", "min"):
     row(op, distinct, dim=3)
 row("max", (3, 4), (4,))
 row("min", (3, 4), ints((3, 1)))
+row("Tensor.max", (3, 4), other=floats((4,)))
+row("min", (3, 4), 1, other=floats((4,)))
 row("aminmax", distinct, unlike=nan)
 for lib_op in ("aminmax", "Tensor.aminmax"):
     row(lib_op, distinct, dim=1, unlike=nan)

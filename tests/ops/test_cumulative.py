@@ -10,6 +10,7 @@ from tolerances import assert_close
 import gpudl
 from gpudl import GraphError
 from gpudl.autograd import grad, gradcheck, gradgradcheck
+from gpudl.ops.recurrence import recurrence
 
 
 def leaf(values, device, dtype="float64"):
@@ -66,6 +67,20 @@ def test_third_derivative_of_a_product_at_zeros(device):
     second = grad(first[0], x, create_graph=True)[0]
     third = grad(second[1], x)[0]
     assert third.tolist() == [0, 0, 3, 0]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrence_has_gradients_of_its_own(reverse, device):
+    rng = np.random.default_rng(8)
+    a, b = (leaf(rng.uniform(-1, 1, (2, 5, 2)), device) for _ in range(2))
+    h = recurrence(a, b, 1, reverse).detach().numpy()
+    order = range(4, -1, -1) if reverse else range(5)
+    want, before = np.zeros_like(h), np.zeros((2, 2))
+    for k in order:
+        want[:, k] = before = b.detach().numpy()[:, k] + a.detach().numpy()[:, k] * before
+    np.testing.assert_allclose(h, want)
+    gradcheck(lambda a, b: recurrence(a, b, 1, reverse), [a, b])
+    gradgradcheck(lambda a, b: recurrence(a, b, 1, reverse), [a, b])
 
 
 def test_long_cumprod_through_zeros_agrees_with_torch(device):

@@ -39,6 +39,26 @@ def test_equal_rows_get_no_gradient(p, rows, device):
     assert (got.detach().numpy().diagonal() == 0).all()
 
 
+def test_equal_rows_are_told_from_rounding_in_products(device):
+    values = 10 ** np.random.default_rng(6).uniform(-4, 4, (100, 30))  # whose squares fill float64
+    x = ours(values.astype("float32"), device, grad=True)
+    y = gpudl.cdist(x, x.detach())
+    assert (y.detach().numpy().diagonal() == 0).all() and (y.detach().numpy() == 0).sum() == 100
+    (dx,) = grad(y, x, gpudl.tensor(np.eye(100, dtype="float32"), device=device))
+    assert not dx.numpy().any()
+
+
+@pytest.mark.parametrize("p", [1.0, 3.0, float("inf")])
+def test_chunks_of_rows_add_up(p, device, monkeypatch):
+    monkeypatch.setattr("gpudl.ops.distance._CHUNK", 100)
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(2, 13, 3)), rng.normal(size=(2, 8, 3))
+    mine, other = [ours(each, device, grad=True) for each in (x, y)], [theirs(each, grad=True) for each in (x, y)]
+    got, want = gpudl.cdist(*mine, p), torch.cdist(*other, p)
+    assert_same(got, want, f"cdist {p}")
+    check_gradients(got, want, mine, other, f"cdist {p}")
+
+
 @pytest.mark.parametrize("p", [0.5, 1.5, 2.0, 3.0])
 def test_second_gradients_of_all_pairs_are_finite_and_right(p, device):
     x = gpudl.tensor(np.random.default_rng(2).uniform(-2, 2, (5, 3)), device=device, requires_grad=True)

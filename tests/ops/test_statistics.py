@@ -11,7 +11,7 @@ from tolerances import assert_close
 
 import gpudl
 from gpudl.autograd import grad, gradcheck, gradgradcheck
-from gpudl.backend.sums import blocked_sum
+from gpudl.backend.reductions import blocked_sum, running_by_doubling
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
@@ -24,6 +24,15 @@ def test_blocked_sums_are_sums_over_any_dimensions(keepdims):
             for given_x in (x, np.asfortranarray(x)):
                 got, want = blocked_sum(given_x, axis, keepdims), x.sum(axis=axis, keepdims=keepdims)
                 np.testing.assert_array_equal(got, want, f"{shape} {axis}")
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_running_extremes_by_doubling_are_those_of_numpy(name):
+    function, rng = getattr(np, name), np.random.default_rng(0)
+    for shape in ((1,), (2,), (7,), (8,), (9,), (3, 17), (17, 3), (0, 3), (3, 0), (2, 5, 3)):
+        x = rng.normal(size=shape)
+        for axis in range(len(shape)):
+            np.testing.assert_array_equal(running_by_doubling(function, x, axis), function.accumulate(x, axis))
 
 
 def test_a_sum_over_many_short_rows_keeps_its_digits(device):
