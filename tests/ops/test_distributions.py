@@ -186,8 +186,11 @@ def test_the_extreme_words_of_a_stream():
     weights = gpudl.tensor([0.0, 1.0, 2.0, 0.0])
     assert gpudl.multinomial(weights, 2, True, generator=lowest).tolist() == [1, 1]
     assert gpudl.multinomial(weights, 2, True, generator=highest).tolist() == [2, 2]
-    for word in (lowest, highest):  # equal times: by place
-        assert gpudl.multinomial(gpudl.ones(40), 3, generator=word).tolist() == [0, 1, 2]
+    alternating = gpudl.tensor([1.0, 2.0] * 500)  # of equal times, the first
+    assert gpudl.multinomial(alternating, 100, generator=lowest).tolist() == list(range(1, 200, 2))
+    assert gpudl.multinomial(alternating, 100, generator=highest).tolist() == list(range(100))
+    assert not np.signbit(host(gpudl.zeros(3).exponential_(generator=highest))).any()
+    for word in (lowest, highest):
         assert gpudl.multinomial(weights, 2, generator=word).tolist() in ([1, 2], [2, 1])
         assert np.isfinite(host(gpudl.zeros(3, dtype="float64").exponential_(generator=word))).all()
         assert np.isfinite(host(gpudl.zeros(3, dtype="float64").cauchy_(generator=word))).all()
