@@ -162,13 +162,15 @@ def view(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tens
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions start_dim to end_dim as one; a 0-d tensor becomes 1-d.
+    """Dimensions start_dim to end_dim as one; a 0-d tensor becomes 1-d. The tensor itself where that is one already.
 
     Raises: IndexError if a dim is out of range; ShapeError if start_dim comes after end_dim.
     """
     first, last = one_dim("flatten", start_dim, input.ndim), one_dim("flatten", end_dim, input.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {input.shape}")
+    if first == last and input.ndim:
+        return input
     count = 1
     for length in input.shape[first : last + 1]:
         count *= length

@@ -68,7 +68,7 @@ def exponential(stream: Stream, count: int) -> Doubles:
     out, scratch = np.empty(count), np.empty((3, _PART))
     for start in range(0, count, _PART):
         part = out[start : start + _PART]
-        np.negative(_log(_unit(stream.words(part.size)), *scratch[:, : part.size]), out=part)
+        np.subtract(0.0, _log(_unit(stream.words(part.size)), *scratch[:, : part.size]), out=part)  # 0, never -0
     return out
 
 

@@ -9,6 +9,7 @@ from cases import FLOATS
 from oracle import assert_same, host, outcome, torch
 
 import gpudl
+import gpudl.random
 
 NAN, INF = math.nan, math.inf
 
@@ -164,6 +165,36 @@ def test_multinomial_draws_from_the_end_of_rounded_sums():
     x = drawn(lambda g: gpudl.full((1000,), 0.1).multinomial(100_000, True, generator=g)).astype(int)
     assert x.max() < 1000
     assert np.bincount(x, minlength=1000).min() > 50
+
+
+class Same(gpudl.random.Stream):
+    """A stream of one word again and again: what happens by chance once in 2**53 draws."""
+
+    def __init__(self, word):
+        super().__init__((0, 0))
+        self.word = word
+
+    def words(self, count):
+        return np.full(count, self.word, np.uint64)
+
+
+def test_the_extreme_words_of_a_stream():
+    lowest, highest = Same(0), Same(2**64 - 1)
+    chances = gpudl.tensor([0.0, 2.0**-24, 1.0])
+    assert gpudl.bernoulli(chances, generator=lowest).tolist() == [0, 1, 1]
+    assert gpudl.bernoulli(chances, generator=highest).tolist() == [0, 0, 1]
+    weights = gpudl.tensor([0.0, 1.0, 2.0, 0.0])
+    assert gpudl.multinomial(weights, 2, True, generator=lowest).tolist() == [1, 1]
+    assert gpudl.multinomial(weights, 2, True, generator=highest).tolist() == [2, 2]
+    alternating = gpudl.tensor([1.0, 2.0] * 500)  # of equal times, the first
+    assert gpudl.multinomial(alternating, 100, generator=lowest).tolist() == list(range(1, 200, 2))
+    assert gpudl.multinomial(alternating, 100, generator=highest).tolist() == list(range(100))
+    assert not np.signbit(host(gpudl.zeros(3).exponential_(generator=highest))).any()
+    for word in (lowest, highest):
+        assert gpudl.multinomial(weights, 2, generator=word).tolist() in ([1, 2], [2, 1])
+        assert np.isfinite(host(gpudl.zeros(3, dtype="float64").exponential_(generator=word))).all()
+        assert np.isfinite(host(gpudl.zeros(3, dtype="float64").cauchy_(generator=word))).all()
+        assert host(gpudl.zeros(3).geometric_(0.5, generator=word)).min() >= 1
 
 
 def test_poisson_frequencies(device):

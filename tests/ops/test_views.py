@@ -258,3 +258,19 @@ def test_errors_name_the_operation_and_the_fix(device):
     ):
         with pytest.raises((ValueError, TypeError), match=word):
             call()
+
+
+def test_what_changes_nothing_is_the_tensor_itself(device):
+    for lib, x in ((gpudl, ours(np.ones((2, 3)), device)), (torch, theirs(np.ones((2, 3))))):
+        for same in (x.flatten(1, 1), x.contiguous(), lib.atleast_2d(x), x.to(lib.float64), x.double(), x.cpu()):
+            assert same is x or x.device is not same.device
+        for other in (
+            x.flatten(),
+            x.reshape(2, 3),
+            x.view(2, 3),
+            x.squeeze(),
+            x.expand(2, 3),
+            x.ravel(),
+            x.movedim(0, 0),
+        ):
+            assert other is not x
