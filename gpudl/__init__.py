@@ -39,6 +39,8 @@ from gpudl.backend.errors import ShapeError as ShapeError
 from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
+from gpudl.ops.conv import *
+from gpudl.ops.convolution import *
 from gpudl.ops.create import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.matmul import *

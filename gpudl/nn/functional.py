@@ -1,5 +1,6 @@
 """The operations of neural networks as functions, under PyTorch's name for the collection."""
 
+from gpudl.ops.conv import *
 from gpudl.ops.cross_entropy import *
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
