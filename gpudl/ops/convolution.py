@@ -39,7 +39,7 @@ def convolution_forward(x: Array, w: Array, b: Array | None, windows: Windows, g
     for taps, inside, place in _taps(windows):
         seen = wide[place]
         columns = seen.reshape((x.shape[0], groups, weights.shape[2], math.prod(seen.shape[2:])))
-        y[inside] += (weights[(..., *taps)] @ columns).reshape((*y.shape[:2], *seen.shape[2:]))
+        y[inside] += (weights[taps] @ columns).reshape((*y.shape[:2], *seen.shape[2:]))
     if b is not None:
         y += b.reshape((-1, *(1 for _ in windows.out)))
     return narrowed(y, x.dtype)
@@ -70,7 +70,7 @@ def convolution_backward(
         for taps, inside, place in _taps(windows):
             seen = wide[inside]
             columns = seen.reshape((n, groups, results, math.prod(seen.shape[2:])))
-            product = weights[(..., *taps)].swapaxes(1, 2) @ columns
+            product = weights[taps].swapaxes(1, 2) @ columns
             dx[place] += product.reshape((*dx.shape[:2], *seen.shape[2:]))
         found.append(narrowed(dx, dy.dtype))
     if x is not None:
@@ -81,7 +81,7 @@ def convolution_backward(
             count = math.prod(left.shape[2:])
             left = left.reshape((n, groups, results, count))
             right = right.reshape((n, groups, dw.shape[2], count))
-            dw[(..., *taps)] = (left @ right.swapaxes(2, 3)).sum(axis=0)
+            dw[taps] = (left @ right.swapaxes(2, 3)).sum(axis=0)
         found.append(narrowed(dw.reshape((dy.shape[1], *dw.shape[2:])), dy.dtype))
     return tuple(found)
 
@@ -101,13 +101,13 @@ def convolution_backward_cpu(
     for begin in itertools.product(*map(range, windows.stride)):
         # Every stride-th element of dx meets the same taps, so it is a sum over these with stride 1.
         taps, offsets = windows.met(begin)
-        part = (..., *(slice(first, None, stride) for first, stride in zip(begin, windows.stride)))
+        part: Any = (..., *(slice(first, None, stride) for first, stride in zip(begin, windows.stride)))
         if not dx[part].size:
             continue
         if not all(taps):
             dx[part] = 0
             continue
-        chosen = (..., *np.ix_(*taps))
+        chosen: Any = (..., *np.ix_(*taps))
         seen = None if x is None else x[part]
         sums = correlate(dy, weights[chosen], dx[part], (1,) * len(begin), offsets, None, seen, groups)
         if dw is not None:
@@ -120,12 +120,12 @@ def _grouped(w: Array, groups: int) -> Array:
     return w.reshape((groups, w.shape[0] // groups, *w.shape[1:]))
 
 
-def _taps(windows: Windows) -> Iterator[tuple[tuple[int, ...], Any, Any]]:
+def _taps(windows: Windows) -> Iterator[tuple[Any, Any, Any]]:
     """Each tap, the windows for which it lies on an element, and those elements; as indices."""
     for taps in itertools.product(*map(range, windows.kernel)):
         inside, place = windows.overlap(taps)
         if all(each.stop > each.start for each in inside):
-            yield taps, (..., *inside), (..., *place)
+            yield (..., *taps), (..., *inside), (..., *place)
 
 
 class Convolution(Primitive):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpudl.ops.windows import overlap
+from gpudl.ops.windows import along, overlap
 
 Host = np.ndarray[Any, Any]
 Offsets = Sequence[Sequence[int]]
@@ -207,11 +207,10 @@ def _shift(x: Host, copy: Host, stride: Sequence[int], offsets: Sequence[int]) -
     source: list[slice] = [slice(None)]
     for axis, step, offset in zip((1, *range(3, x.ndim)), stride, offsets):
         inside, place = overlap(x.shape[axis], copy.shape[axis], step, offset)
-        before = (slice(None),) * axis
         if inside.start:
-            copy[(*before, slice(inside.start))] = 0
+            copy[along(axis, slice(inside.start))] = 0
         if inside.stop < copy.shape[axis]:
-            copy[(*before, slice(inside.stop, None))] = 0
-        copy = copy[(*before, inside)]
+            copy[along(axis, slice(inside.stop, None))] = 0
+        copy = copy[along(axis, inside)]
         source += [place] if axis > 1 else [place, slice(None)]
     copy[...] = x[tuple(source)]

@@ -75,6 +75,11 @@ def overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice
     return slice(low, high), slice(first, first + stride * (high - low - 1) + 1 if high > low else first, stride)
 
 
+def along(axis: int, part: Any) -> tuple[Any, ...]:
+    """The index of a part of one dimension."""
+    return (*((slice(None),) * axis), part)
+
+
 def lengths(name: str, what: str, value: Any, ndim: int, least: int) -> Lengths:
     """One int for each dimension, given as an int, or a sequence of one or `ndim` ints.
 

@@ -1,6 +1,5 @@
 """Convolution on many shapes at once, in parts, and within its memory."""
 
-
 import numpy as np
 import pytest
 from oracle import check_gradients, host, ours, theirs, torch
