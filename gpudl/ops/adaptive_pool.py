@@ -41,7 +41,7 @@ class SegmentMeans(Primitive):
         return _segment_means(x, axis, out)
 
     def backward(ctx, dy: Array) -> Array:
-        return (_SegmentSpread.apply if isinstance(dy, Tensor) else _segment_spread)(dy, ctx.axis, ctx.size)  # type: ignore[no-any-return]
+        return (_SegmentSpread.apply if isinstance(dy, Tensor) else _segment_spread)(dy, ctx.axis, ctx.size)
 
 
 class _SegmentSpread(Primitive):
@@ -56,7 +56,7 @@ class _SegmentSpread(Primitive):
         return _segment_spread(dy, axis, size)
 
     def backward(ctx, ddx: Array) -> Array:
-        return (SegmentMeans.apply if isinstance(ddx, Tensor) else _segment_means)(ddx, ctx.axis, ctx.out)  # type: ignore[no-any-return]
+        return (SegmentMeans.apply if isinstance(ddx, Tensor) else _segment_means)(ddx, ctx.axis, ctx.out)
 
 
 class AdaptivePlaces(Primitive):
@@ -186,7 +186,7 @@ def adaptive_max_pool3d_with_indices(
 
 
 def _means(name: str, ndim: int, input: Tensor, output_size: Any) -> Tensor:
-    x, has_batch, out = _arguments(name, ndim, input, output_size)
+    x, has_batch, out = _arguments(name, ndim, input, output_size, True)
     windows = _regular(x.shape[2:], out)
     if windows is not None:
         y: Tensor = AvgPool2d.apply(x, windows, tuple((length,) for length in windows.kernel))
@@ -198,7 +198,7 @@ def _means(name: str, ndim: int, input: Tensor, output_size: Any) -> Tensor:
 
 
 def _largest(name: str, ndim: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
-    x, has_batch, out = _arguments(name, ndim, input, output_size)
+    x, has_batch, out = _arguments(name, ndim, input, output_size, False)
     windows = _regular(x.shape[2:], out)
     if windows is not None and not return_indices:
         y: Tensor = MaxPool2d.apply(x, windows)
@@ -209,11 +209,13 @@ def _largest(name: str, ndim: int, input: Tensor, output_size: Any, return_indic
     return found if return_indices else found[0]
 
 
-def _arguments(name: str, ndim: int, input: Tensor, output_size: Any) -> tuple[Tensor, bool, Lengths]:
+def _arguments(
+    name: str, ndim: int, input: Tensor, output_size: Any, channels_may_lack: bool
+) -> tuple[Tensor, bool, Lengths]:
     """The input with a batch dimension, whether it had one, and how many windows each dimension has."""
     x, has_batch = batched(name, input, ndim)
-    if 0 in x.shape[1:] and (x.shape[1] != 0 or 0 in x.shape[2:] or name.startswith("adaptive_max")):
-        raise ShapeError(f"{name}: the input {input.shape} has no elements; only the batch may be empty")
+    if 0 in (x.shape[2:] if channels_may_lack else input.shape[1:]):
+        raise ShapeError(f"{name}: the input {input.shape} has no elements to pool")
     if x.dtype.kind not in "fV":
         raise RuntimeError(f"{name}: the input is {x.dtype}; cast it to a floating dtype first")
     if output_size is None:

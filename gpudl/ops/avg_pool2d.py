@@ -38,10 +38,9 @@ def avg_pool2d_forward(x: Array, windows: Windows, counts: Counts) -> Array:
 @avg_pool2d_forward.cpu("float32", "float64")
 def avg_pool2d_forward_cpu(x: Array, windows: Windows, counts: Counts) -> Array:
     y = np.empty((*x.shape[:2], *windows.out), x.dtype)
-    if windows.kernel == windows.size and math.prod(windows.out) == 1 and not any(windows.padding):
-        np.sum(x.reshape(*x.shape[:2], -1), axis=2, keepdims=True, out=y.reshape(*x.shape[:2], 1))
-        y /= math.prod(each for (each,) in counts)
-        return y
+    if windows.is_one:
+        np.sum(x.reshape(*x.shape[:2], math.prod(windows.size)), axis=2, out=y.reshape(x.shape[:2]))
+        return _divided(y, counts)
     planes, found = x.reshape(-1, *windows.size), y.reshape(-1, *windows.out)
     for part in parts(len(planes), math.prod(windows.size)):
         some = planes[part]
@@ -68,6 +67,9 @@ def avg_pool2d_backward(dy: Array, windows: Windows, counts: Counts) -> Array:
 @avg_pool2d_backward.cpu("float32", "float64")
 def avg_pool2d_backward_cpu(dy: Array, windows: Windows, counts: Counts) -> Array:
     dx = np.empty((*dy.shape[:2], *windows.size), dy.dtype)
+    if windows.is_one:
+        dx[...] = _divided(dy, counts)
+        return dx
     shares, found = dy.reshape(-1, *windows.out), dx.reshape(-1, *windows.size)
     for part in parts(len(shares), math.prod(windows.size)):
         some = _divided(shares[part], counts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.windows import Windows, lengths
 
@@ -83,13 +84,8 @@ def _check_not_empty(name: str, x: Shape) -> None:
         raise ShapeError(f"{name}: the input {x} has no elements in a spatial dimension; only the batch may be empty")
 
 
-def check_operands(name: str, ndim: int, x: Tensor, w: Tensor, b: Tensor | None, results: int, whole: bool) -> None:
-    """Raise unless weight and bias have the right dimensions and the input's dtype, one that has products.
-
-    Args:
-        results: how many channels the result has.
-        whole: whether integers other than int64 will do.
-    """
+def check_operands(name: str, ndim: int, x: Tensor, w: Tensor, b: Tensor | None, results: int) -> None:
+    """Raise unless weight and bias have the right dimensions, `results` channels and the input's dtype."""
     if w.ndim != ndim + 2:
         raise ShapeError(f"{name}: expected a weight of {ndim + 2} dimensions, got shape {w.shape}")
     if b is not None and b.shape != (results,):
@@ -97,5 +93,9 @@ def check_operands(name: str, ndim: int, x: Tensor, w: Tensor, b: Tensor | None,
     for what, other in (("weight", w), ("bias", b)):
         if other is not None and other.dtype != x.dtype:
             raise RuntimeError(f"{name}: the input is {x.dtype} and the {what} {other.dtype}; cast one with to()")
-    if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.dtype.itemsize < 8 and not whole):
-        raise RuntimeError(f"{name}: there is no {name} of {x.dtype}; cast input and weight to a floating dtype")
+
+
+def check_dtype(name: str, dtype: DType, small: bool) -> None:
+    """Raise for bools, and for integers other than int64 unless `small` ones will do."""
+    if dtype.kind == "b" or (dtype.kind in "iu" and dtype.itemsize < 8 and not small):
+        raise RuntimeError(f"{name}: the input is {dtype}; cast input and weight to a floating dtype first")

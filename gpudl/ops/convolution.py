@@ -22,7 +22,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
-from gpudl.ops.conv_windows import check_operands, conv_windows, transposed_windows
+from gpudl.ops.conv_windows import check_dtype, check_operands, conv_windows, transposed_windows
 from gpudl.ops.correlate import correlate
 from gpudl.ops.operands import narrowed, total, widened
 from gpudl.ops.windows import Lengths, Windows, batched
@@ -93,7 +93,7 @@ def convolution_backward_cpu(
     if not dy.size or (x is not None and not x.size):
         return convolution_backward.reference(dy, x, w, windows, groups)  # type: ignore[no-any-return]
     if w is None:  # x may have far fewer channels than dy, so it is the one to copy
-        sums: Any = correlate(x, None, None, windows.stride, windows.offsets(), None, dy, groups)
+        sums: Any = correlate(np.asarray(x), None, None, windows.stride, windows.offsets(), None, dy, groups)
         return (np.ascontiguousarray(sums).reshape((dy.shape[1], -1, *windows.kernel)),)
     weights = np.swapaxes(_grouped(w, groups), 1, 2)
     dx = np.empty((dy.shape[0], groups * weights.shape[1], *windows.size), dy.dtype)
@@ -150,8 +150,9 @@ class Convolution(Primitive):
     ) -> Tensor:
         """The convolution that an operation of this name gives for these arguments, which are checked."""
         x, has_batch = batched(name, input, ndim)
-        check_operands(name, ndim, x, weight, bias, weight.shape[0] if weight.ndim else 0, True)
+        check_operands(name, ndim, x, weight, bias, weight.shape[0] if weight.ndim else 0)
         windows = conv_windows(name, x.shape, weight.shape, stride, padding, dilation, groups)
+        check_dtype(name, x.dtype, max(windows.dilation) == 1)
         y: Tensor = cls.apply(x, weight, bias, windows, groups)
         return y if has_batch else y.reshape(y.shape[1:])
 
@@ -172,8 +173,9 @@ class Convolution(Primitive):
         """The transposed convolution that an operation of this name gives for these arguments, which are checked."""
         x, has_batch = batched(name, input, ndim)
         results = weight.shape[1] * groups if weight.ndim > 1 else 0
-        check_operands(name, ndim, x, weight, bias, results, False)
+        check_operands(name, ndim, x, weight, bias, results)
         windows = transposed_windows(name, x.shape, weight.shape, stride, padding, output_padding, dilation, groups)
+        check_dtype(name, x.dtype, False)
         y: Tensor = _Transposed.apply(x, weight, bias, windows, groups)
         return y if has_batch else y.reshape(y.shape[1:])
 

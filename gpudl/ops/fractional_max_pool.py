@@ -135,12 +135,16 @@ def _pooled(
             raise ValueError(f"{name}: output_ratio must be one number or {ndim}, got {output_ratio}")
         output_size = tuple(int(size * ratio) for size, ratio in zip(x.shape[2:], ratios))
     kernel, out = lengths(name, "kernel_size", kernel_size, ndim, 1), lengths(name, "output_size", output_size, ndim, 1)
-    if 0 in x.shape[1:] or any(count + taps - 1 > size for count, taps, size in zip(out, kernel, x.shape[2:])):
+    if 0 in x.shape[1:] or any(
+        count + taps - 1 > size - (ndim > 2) for count, taps, size in zip(out, kernel, x.shape[2:])
+    ):
         raise ShapeError(f"{name}: {out} windows of {kernel} do not fit into an input of shape {input.shape}")
     if samples is None:
         samples = rand(*x.shape[:2], ndim, dtype=x.dtype, device=x.device)
     if samples.ndim != 3 or samples.shape[0] < x.shape[0] or samples.shape[1:] != (x.shape[1], ndim):
         raise ShapeError(f"{name}: _random_samples must be {(*x.shape[:2], ndim)}, got {samples.shape}")
+    if samples.requires_grad:
+        raise RuntimeError(f"{name}: the windows' places have no gradient; give _random_samples.detach()")
     if samples.dtype != x.dtype:
         raise RuntimeError(f"{name}: _random_samples must be {x.dtype} as the input, got {samples.dtype}")
     at = FractionalPlaces.apply(x, samples, kernel, out)

@@ -61,6 +61,10 @@ def max_pool2d_backward_cpu(dy: Array, x: Array, y: Array, windows: Windows) -> 
     if not y.size or np.isnan(y.max()):
         return max_pool2d_backward.reference(dy, x, y, windows)
     dx = np.zeros(x.shape, dy.dtype)
+    if windows.is_one:
+        winner = x.reshape(dy.size, -1).argmax(axis=1)
+        dx.reshape(dy.size, -1)[np.arange(dy.size), winner] = dy.reshape(-1)
+        return dx
     flat = [each.reshape(-1, *each.shape[2:]) for each in (dy, x, y, dx)]
     apart = (
         all(stride >= kernel for stride, kernel in zip(windows.stride, windows.kernel)) and max(windows.dilation) == 1
@@ -122,7 +126,7 @@ class MaxPool2d(Primitive):
     ) -> Any:
         """The result of the max pooling of this name for these arguments, which are checked."""
         x, has_batch, windows = pool_windows(name, ndim, input, kernel_size, stride, padding, dilation, ceil_mode)
-        if x.dtype.kind == "b" or (ndim == 1 and x.dtype.kind in "iu"):
+        if x.dtype.kind == "b" or (ndim == 1 and x.dtype.kind in "iu" and not return_indices):
             raise RuntimeError(f"{name}: the input is {x.dtype}; cast it to a floating dtype first")
         if not return_indices:
             y: Tensor = cls.apply(x, windows)

@@ -74,8 +74,6 @@ def _unpooled(
         raise RuntimeError(f"{name}: the indices must be int64, got {indices.dtype}")
     if indices.shape != input.shape:
         raise ShapeError(f"{name}: the indices must have the input's shape {input.shape}, got {indices.shape}")
-    if x.dtype.kind not in "fV":
-        raise RuntimeError(f"{name}: the input is {x.dtype}; cast it to a floating dtype first")
     if 0 in x.shape[1:]:
         raise ShapeError(f"{name}: the input {input.shape} has no elements; only the batch may be empty")
     size = tuple((n - 1) * step - 2 * pad + tap for n, step, pad, tap in zip(x.shape[2:], steps, before, taps))
@@ -87,6 +85,8 @@ def _unpooled(
             if not have - step < want < have + step:
                 raise ValueError(f"{name}: output_size {wanted} must be less than stride {steps} away from {size}")
         size = wanted
+    if x.dtype.kind not in "fV":
+        raise RuntimeError(f"{name}: the input is {x.dtype}; cast it to a floating dtype first")
     at = indices if has_batch else indices.reshape(x.shape)
     if min(size) < 0:
         raise ShapeError(f"{name}: padding {before} leaves nothing of an output of {size}; make it smaller")

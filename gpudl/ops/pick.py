@@ -80,7 +80,7 @@ def largest_places(x: Array, taps: Iterable[Array], out: tuple[int, ...]) -> Arr
         out: how many windows there are.
     """
     xp = xp_of(x)
-    planes, best = x.reshape((*x.shape[:2], -1)) if x.size else x, None
+    planes, best = x.reshape((*x.shape[:2], math.prod(x.shape[2:]))), None
     which = xp.zeros((*x.shape[:2], *out), "int64")
     for at in taps:
         seen = planes[:, :, at[0, 0]] if at.shape[:2] == (1, 1) else _pick(x, at)

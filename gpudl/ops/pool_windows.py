@@ -13,6 +13,8 @@ from gpudl.backend.errors import ShapeError
 from gpudl.ops.windows import Lengths, Windows, batched, lengths
 
 Taps = Iterator[tuple[int, Any, Any]]
+PART = 1 << 16
+"""Elements of the input at a time: what they pass through fits the cache."""
 
 
 def pool_windows(
@@ -99,5 +101,5 @@ def lowest(x: Array) -> Any:
 
 def parts(count: int, area: int) -> Iterator[slice]:
     """Slices of so many planes of this area, a part that fits the cache at a time."""
-    step = max(1, (1 << 16) // max(area, 1))
+    step = max(1, PART // max(area, 1))
     return (slice(first, first + step) for first in range(0, count, step))

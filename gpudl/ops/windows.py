@@ -6,6 +6,7 @@ Positions before the first element and after the last are padding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,6 +46,11 @@ class Windows(NamedTuple):
             )
         ]
         return tuple(window for window, _ in found), tuple(element for _, element in found)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is one window, of all elements."""
+        return self.kernel == self.size and math.prod(self.out) == 1 and not any(self.padding)
 
     def offsets(self) -> tuple[list[int], ...]:
         """Where the taps of window 0 lie, for each dimension."""
