@@ -174,11 +174,13 @@ def _parts(
         moves.setdefault(offset % step, []).append(offset // step)
     halo = max(max(each) - min(each) for each in moves.values())
     shifts = list(itertools.product(*offsets[1:]))
-    # Bytes of a row of an image: its copies, their joined form, the products.
     depth = len(shifts) * x.shape[1]
-    row = x.itemsize * plane * (depth * (len(moves) + joined * len(offsets[0])) + 2 * groups * results)
-    height = min(windows[0], max(_PART // row - halo, 2 * halo, 1))
-    count = min(x.shape[0], max(_PART // (row * (windows[0] + halo)), 1), -(-_COLUMNS // (plane * windows[0])))
+    # Bytes of a row of an image in the copies, and in their joined form and the products.
+    copied = x.itemsize * plane * depth * len(moves)
+    row = copied + x.itemsize * plane * (joined * depth * len(offsets[0]) + 2 * groups * results)
+    height = min(windows[0], max((_PART - copied * halo) // row, halo, 1))
+    fitting = _PART // (row * windows[0] + copied * halo)
+    count = min(x.shape[0], max(fitting, 1), -(-_COLUMNS // (plane * windows[0])))
     unmoved = not any(map(any, shifts)) and all(each == 1 for each in stride) and x.shape[3:] == windows[1:]
     for first, top in itertools.product(range(0, x.shape[0], count), range(0, windows[0], height)):
         images, rows = slice(first, min(first + count, x.shape[0])), slice(top, min(top + height, windows[0]))

@@ -10,7 +10,7 @@ from typing import Any
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.windows import Lengths, Windows, batched, lengths
+from gpudl.ops.windows import Lengths, Windows, batched, lengths, overlap
 
 Taps = Iterator[tuple[int, Any, Any]]
 PART = 1 << 16
@@ -42,6 +42,13 @@ def pool_windows(
         out.append(count)
     if min(out) < 1:
         raise ShapeError(f"{name}: windows of {taps} with dilation {gaps} do not fit into an input of {size}")
+    for length, tap, step, pad, gap, count in zip(size, taps, steps, before, gaps, out):
+        inside = [overlap(length, count, step, at * gap - pad)[0] for at in range(tap)]
+        if gap > 1 and len({q for each in inside for q in range(each.start, each.stop)}) < count:
+            raise ShapeError(
+                f"{name}: a window of kernel_size {taps}, padding {before} and dilation {gaps} lies between elements "
+                f"of {size}; make the dilation smaller"
+            )
     return x, has_batch, Windows(size, taps, steps, before, gaps, tuple(out))
 
 

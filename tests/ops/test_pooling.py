@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from oracle import assert_same, check_gradients, gradients, host, ours, outcome, theirs, torch
+from oracle import Raised, assert_same, check_gradients, gradients, host, ours, outcome, theirs, torch
 from tolerances import assert_close
 
 import gpudl
@@ -17,7 +17,12 @@ F, T = gpudl.nn.functional, torch.nn.functional
 def compare(name, arrays, device, label, **settings):
     """The op agrees with torch in value and gradient, or both refuse."""
     mine, other = [ours(x, device, True) for x in arrays], [theirs(x, True) for x in arrays]
-    got, want = outcome(getattr(F, name), *mine, **settings), outcome(getattr(T, name), *other, **settings)
+    got = outcome(getattr(F, name), *mine, **settings)
+    if isinstance(got, Raised) and "lies between" in str(got.error):
+        return  # torch gives -inf, and a place outside of the input, with which its backward crashes
+    want = outcome(getattr(T, name), *other, **settings)
+    if isinstance(want, Raised) and name == "avg_pool3d" and "smaller than kernel size" in str(want.error):
+        return  # torch's other poolings count the padding, too, before they refuse
     assert_same(got, want, label)
     check_gradients(got, want, mine, other, label)
 
@@ -173,6 +178,7 @@ def test_errors_say_what_to_do(device):
     x = gpudl.zeros(2, 3, 6, 5, device=device)
     for function, message in (
         (lambda: F.max_pool2d(x, 2, padding=2), r"padding \(2, 2\) must be at most half of kernel_size \(2, 2\)"),
+        (lambda: F.max_pool2d(x[..., :1, :], 2, 1, 1, 2), "lies between elements .* make the dilation smaller"),
         (lambda: F.avg_pool2d(x, 9), r"windows of \(9, 9\) with dilation \(1, 1\) do not fit into .* \(6, 5\)"),
         (lambda: F.avg_pool2d(x, 2, divisor_override=0), "divisor_override must not be 0"),
         (lambda: F.max_pool2d(x[:, :, :0], 2), "only the batch may be empty"),
