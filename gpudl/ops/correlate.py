@@ -29,6 +29,8 @@ Offsets = Sequence[Sequence[int]]
 _PART = 900_000
 # A matrix product on fewer columns spends its time on fetching the weights.
 _COLUMNS = 512
+# A part that is smaller than this costs more in calls of NumPy than in work.
+_LEAST = 300_000
 
 
 class _Part(NamedTuple):
@@ -81,9 +83,10 @@ def correlate(
     windows, channels, results = like.shape[2:], x.shape[1] // groups, 0 if w is None else w.shape[1]
     taps, shifts = len(offsets[0]), math.prod(map(len, offsets[1:]))
     # Joining the matrices of the taps saves adding their products, and makes thin products thick.
-    thin = channels == 1 and groups > 1
     rows = channels * shifts
-    joined = taps > 1 and not thin and (rows < 64 or taps * rows < 2 * (taps - 1) * results)
+    # Channels that are groups by themselves have products of vectors, which gain nothing.
+    alone = channels == 1 and groups > 1
+    joined = taps > 1 and not alone and (rows < 64 or taps * rows < 2 * (taps - 1) * results)
     weights = None if w is None else _weights(w, joined)
     tall = (1, taps * rows) if joined else (taps, rows)
     sums = None if partner is None else np.zeros((tall[0], groups, partner.shape[1] // groups, tall[1]), x.dtype)
@@ -96,7 +99,7 @@ def correlate(
         if out is not None and weights is not None:
             _multiply(weights, matrices, out, part, None if bias is None else bias.reshape(groups, -1, 1), spare)
         if partner is not None and sums is not None:
-            _add_products(sums, matrices, partner[part.images, :, part.rows], thin)
+            _add_products(sums, matrices, partner[part.images, :, part.rows])
     if sums is None:
         return None
     lengths = [len(each) for each in offsets]
@@ -125,11 +128,9 @@ def _multiply(
         target = out[images.start].reshape(groups, weights[0].shape[1], -1)[..., rows.start * plane : rows.stop * plane]
     else:
         target = spare.take("target", (groups, weights[0].shape[1], columns), out.dtype)
-    product = spare.take("product", target.shape, out.dtype)
-    if groups > 1 and weights[0].shape[1] == 1 and weights[0].shape[2] < 8:
-        _scale(weights, matrices, target, product)
-    else:
-        np.matmul(weights[0], matrices[0], out=target)
+    np.matmul(weights[0], matrices[0], out=target)
+    if len(weights) > 1:
+        product = spare.take("product", target.shape, out.dtype)
         for weight, matrix in zip(weights[1:], matrices[1:]):
             target += np.matmul(weight, matrix, out=product)
     if bias is not None:
@@ -139,22 +140,11 @@ def _multiply(
         out[images, :, rows] = np.moveaxis(folded, 2, 0)
 
 
-def _scale(weights: list[Host], matrices: list[Host], target: Host, product: Host) -> None:
-    """The products for one channel and one result in a group, where a matrix product would be one of vectors."""
-    pairs = [(w[:, :, k, None], m[:, k, None]) for w, m in zip(weights, matrices) for k in range(w.shape[2])]
-    np.multiply(*pairs[0], out=target)
-    for weight, row in pairs[1:]:
-        target += np.multiply(weight, row, out=product)
-
-
-def _add_products(sums: Host, matrices: list[Host], partner: Host, thin: bool) -> None:
+def _add_products(sums: Host, matrices: list[Host], partner: Host) -> None:
     """Add the products of the matrices with a part of the partner."""
     other = np.moveaxis(partner, 0, 2).reshape(sums.shape[1], sums.shape[2], -1)
     for total, matrix in zip(sums, matrices):
-        if thin and other.shape[1] == 1:
-            total[:, 0] += np.einsum("gl,gkl->gk", other[:, 0], matrix)
-        else:
-            total += other @ matrix.swapaxes(1, 2)
+        total += other @ matrix.swapaxes(1, 2)
 
 
 def _parts(
@@ -180,7 +170,8 @@ def _parts(
     row = copied + x.itemsize * plane * (joined * depth * len(offsets[0]) + 2 * groups * results)
     height = min(windows[0], max((_PART - copied * halo) // row, halo, 1))
     fitting = _PART // (row * windows[0] + copied * halo)
-    count = min(x.shape[0], max(fitting, 1), -(-_COLUMNS // (plane * windows[0])))
+    enough = max(-(-_COLUMNS // (plane * windows[0])), _LEAST // (row * windows[0]))
+    count = min(x.shape[0], max(fitting, 1), enough)
     unmoved = not any(map(any, shifts)) and all(each == 1 for each in stride) and x.shape[3:] == windows[1:]
     for first, top in itertools.product(range(0, x.shape[0], count), range(0, windows[0], height)):
         images, rows = slice(first, min(first + count, x.shape[0])), slice(top, min(top + height, windows[0]))
