@@ -43,8 +43,10 @@ def pool_windows(
     if min(out) < 1:
         raise ShapeError(f"{name}: windows of {taps} with dilation {gaps} do not fit into an input of {size}")
     for length, tap, step, pad, gap, count in zip(size, taps, steps, before, gaps, out):
+        if gap == 1:
+            continue
         inside = [overlap(length, count, step, at * gap - pad)[0] for at in range(tap)]
-        if gap > 1 and len({q for each in inside for q in range(each.start, each.stop)}) < count:
+        if len({q for each in inside for q in range(each.start, each.stop)}) < count:
             raise ShapeError(
                 f"{name}: a window of kernel_size {taps}, padding {before} and dilation {gaps} lies between elements "
                 f"of {size}; make the dilation smaller"
@@ -95,9 +97,9 @@ def places(x: Array, windows: Windows) -> Array:
 def flat_places(xp: Any, coordinates: Sequence[Any], size: Lengths) -> Array:
     """The places in a block of this size, counted over its dimensions, of all combinations of the coordinates."""
     found = xp.zeros((1,) * len(size), "int64")
-    for axis, (along, length) in enumerate(zip(coordinates, size)):
+    for axis, (each, length) in enumerate(zip(coordinates, size)):
         shape = [1] * axis + [-1] + [1] * (len(size) - axis - 1)
-        found = found * length + xp.asarray(along, "int64").reshape(shape)
+        found = found * length + xp.asarray(each, "int64").reshape(shape)
     return found
 
 
