@@ -14,6 +14,7 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import float32, promote_types
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.create import rand
 from gpudl.ops.pick import Pick, largest_places
@@ -32,7 +33,7 @@ class FractionalPlaces(Primitive):
 
     __slots__ = ()
     differentiable = False
-    widens = False  # the windows lie where the input's own precision puts them
+    widens = False  # the windows lie where the samples' own precision puts them
 
     def forward(ctx, x: Array, samples: Array, kernel: Lengths, out: Lengths) -> Array:
         xp, ndim = xp_of(x), len(kernel)
@@ -139,13 +140,14 @@ def _pooled(
         count + taps - 1 > size - (ndim > 2) for count, taps, size in zip(out, kernel, x.shape[2:])
     ):
         raise ShapeError(f"{name}: {out} windows of {kernel} do not fit into an input of shape {input.shape}")
-    if samples is None:
-        samples = rand(*x.shape[:2], ndim, dtype=x.dtype, device=x.device)
+    drawn = samples is None
+    if samples is None:  # not in a half dtype, which could round them up to 1
+        samples = rand(*x.shape[:2], ndim, dtype=promote_types(x.dtype, float32), device=x.device)
     if samples.ndim != 3 or samples.shape[0] < x.shape[0] or samples.shape[1:] != (x.shape[1], ndim):
         raise ShapeError(f"{name}: _random_samples must be {(*x.shape[:2], ndim)}, got {samples.shape}")
     if samples.requires_grad:
         raise RuntimeError(f"{name}: the windows' places have no gradient; give _random_samples.detach()")
-    if samples.dtype != x.dtype:
+    if samples.dtype != x.dtype and not drawn:
         raise RuntimeError(f"{name}: _random_samples must be {x.dtype} as the input, got {samples.dtype}")
     at = FractionalPlaces.apply(x, samples, kernel, out)
     y: Tensor = Pick.apply(x, at)

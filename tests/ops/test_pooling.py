@@ -117,6 +117,8 @@ def test_windows_at_random_follow_the_seed(ndim, device):
     assert found[0].shape == (2, 3, *[11] * ndim)
     np.testing.assert_array_equal(found[0], found[1])
     assert (found[0] != found[2]).any()
+    half = getattr(F, f"fractional_max_pool{ndim}d")(x.to(gpudl.float16), 2, output_ratio=0.7)
+    assert half.dtype == gpudl.float16
 
 
 @pytest.mark.parametrize("name", ["adaptive_avg_pool2d", "adaptive_max_pool2d"])
