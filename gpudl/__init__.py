@@ -36,9 +36,13 @@ from gpudl.backend.dtypes import uint8 as uint8
 from gpudl.backend.errors import DeviceError as DeviceError
 from gpudl.backend.errors import GraphError as GraphError
 from gpudl.backend.errors import ShapeError as ShapeError
+from gpudl.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from gpudl.ops.adaptive_pool import adaptive_max_pool1d_with_indices as adaptive_max_pool1d  # noqa: F401
 from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
+from gpudl.ops.conv import *
+from gpudl.ops.convolution import *
 from gpudl.ops.create import *
 from gpudl.ops.cumsum import *
 from gpudl.ops.cumulative import *
@@ -68,6 +72,12 @@ from gpudl.ops.products import *
 from gpudl.ops.quantile import *
 from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
+from gpudl.ops.max_pool2d import *
+from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.pooling import avg_pool1d as avg_pool1d
+from gpudl.ops.pooling import max_pool1d as max_pool1d
+from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from gpudl.ops.pooling import max_pool3d as max_pool3d
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.rounding import *
