@@ -41,12 +41,17 @@ from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
 from gpudl.ops.create import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.gather import *
+from gpudl.ops.index_along import *
+from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.search import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
+from gpudl.ops.sort import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__

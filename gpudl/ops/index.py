@@ -5,6 +5,7 @@ Basic indices (no tensors) give views. Unlike NumPy, and as in PyTorch, a slice 
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -17,6 +18,7 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import category
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.accumulate import from_front, summed_rows
 from gpudl.ops.operands import Number, operand, sum_to_shape
 
 
@@ -88,13 +90,25 @@ class Put(Primitive):
 
 
 def _embed(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
-    xp = xp_of(x)
-    y = xp.zeros(shape, x.dtype)
-    if _is_basic(index):
+    arrays = [part for part in index if hasattr(part, "dtype")]
+    if not arrays or (len(arrays) == 1 and arrays[0].dtype.kind == "b"):  # no element is named twice
+        y = xp_of(x).zeros(shape, x.dtype)
         y[index] = x
+        return y
+    rest = index[len(arrays) :]
+    leading = all(hasattr(part, "dtype") and part.dtype.kind in "iu" for part in index[: len(arrays)])
+    lengths = (
+        shape[: len(arrays)] if leading and all(each is Ellipsis or each == slice(None) for each in rest) else shape
+    )
+    count = math.prod(lengths)
+    if lengths is shape:
+        places = xp_of(x).arange(count).reshape(shape)[index]
     else:
-        xp.add.at(y, index, x)
-    return y
+        places = from_front(arrays[0], lengths[0])
+        for array, length in zip(arrays[1:], lengths[1:]):
+            places = places * length + from_front(array, length)
+    rows = x.reshape((places.size, *shape[len(lengths) :]))
+    return summed_rows(count, places.reshape(-1), rows).reshape(shape)
 
 
 def _is_basic(index: tuple[Any, ...]) -> bool:
