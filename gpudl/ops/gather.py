@@ -6,6 +6,8 @@ from typing import Any
 
 from gpudl.autograd.primitive import check_devices
 from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.backend.errors import ShapeError
+from gpudl.ops.accumulate import check_indices, from_front
 from gpudl.ops.index import getitem
 from gpudl.ops.operands import Number, fitted, one_dim, operand
 from gpudl.ops.row_reduce import reduce_at
@@ -27,9 +29,9 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     Gradient: dy added at the index.
     """
     place = one_dim("gather", dim, input.ndim)
+    if isinstance(index, Tensor) and not index.array.size:
+        return Read.apply(input, index.array.reshape(-1).astype("int64"), 1, index.shape)  # type: ignore[no-any-return]
     where = index_array("gather", input, index, int64_only=False)
-    if not where.size:
-        return Read.apply(input, where.reshape(-1).astype("int64"), 1, where.shape)  # type: ignore[no-any-return]
     check_room("gather", where.shape, input.shape, place, "input")
     positions = element_positions("gather", input.shape, place, where)
     return Read.apply(input, positions, 1, where.shape)  # type: ignore[no-any-return]
@@ -124,16 +126,18 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     """
     where = index_array("take_along_dim", input, indices)
     if dim is None:
-        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+        return take_along_dim(reshape(input, (-1,)), reshape(indices, (-1,)), 0)
     if input.ndim != indices.ndim:
         raise RuntimeError(f"take_along_dim: input {input.shape} and indices {where.shape} differ in dimensions")
     place = one_dim("take_along_dim", dim, input.ndim)
+    length = input.shape[place] if input.ndim else 1
+    check_indices(where, -length, length, "take_along_dim", place)
+    indices = wrap(from_front(where, length), None)
+    pairs = list(zip(input.shape, where.shape))
+    shape = [other if mine == 1 else mine for mine, other in pairs]
+    if any(i != place and other not in (1, n) for i, ((_, other), n) in enumerate(zip(pairs, shape))):
+        raise ShapeError(f"take_along_dim: input {input.shape} and indices {where.shape} do not broadcast")
     if input.ndim:
-        lengths = [
-            other if mine == 1 else mine if other == 1 else max(mine, other)
-            for mine, other in zip(input.shape, where.shape)
-        ]
-        around = tuple(n if i != place else input.shape[i] for i, n in enumerate(lengths))
-        beside = tuple(n if i != place else where.shape[i] for i, n in enumerate(lengths))
-        input, indices = broadcast_to(input, around), broadcast_to(wrap(where, None), beside)
+        input = broadcast_to(input, (*shape[:place], input.shape[place], *shape[place + 1 :]))
+        indices = broadcast_to(indices, (*shape[:place], where.shape[place], *shape[place + 1 :]))
     return gather(input, place, indices)

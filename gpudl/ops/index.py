@@ -151,7 +151,26 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             )
     if not any(part is Ellipsis for part in found):
         found.append(Ellipsis)  # with it NumPy gives a 0-d view where it would give a scalar
+    _check_masks(tensor, found)
     return tuple(found)
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
+
+
+def _check_masks(tensor: Tensor, parts: list[Any]) -> None:
+    """Raise IndexError for a mask of another shape, which NumPy lets pass where it chooses nothing."""
+    widths = [part.ndim if _is_mask(part) else part is not None for part in parts]
+    dots = next(i for i, part in enumerate(parts) if part is Ellipsis)
+    dim = 0
+    for i, (part, width) in enumerate(zip(parts, widths)):
+        if i == dots:
+            dim = tensor.ndim - sum(widths[dots + 1 :])
+            continue
+        if width and _is_mask(part) and part.shape != tensor.shape[dim : dim + width]:
+            raise IndexError(f"index: a mask of shape {part.shape} for a tensor of shape {tensor.shape}, at dim {dim}")
+        dim += width
 
 
 def _apart(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -121,7 +121,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
         filler = input.new_full((), filler, dtype=input.dtype)
     lead = input.shape or (1,)
     positions, columns = row_positions("index_fill", input.shape, place, where, -lead[place])
-    shape = (*lead[:place], where.size, *lead[place + 1 :])
+    positions = xp_of(positions).unique(positions)  # each counts once in the gradient of the value
+    shape = (positions.size, columns)
     return WriteAt.apply(input, broadcast_to(filler, shape), positions, columns)  # type: ignore[no-any-return]
 
 
@@ -196,7 +197,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if source.dtype != input.dtype:
         raise RuntimeError(f"put: input is {input.dtype} and source {source.dtype}; cast one with to()")
     if source.array.size != where.size:
-        raise ShapeError(f"put: index {where.shape} and source {source.shape} must have as many elements")
+        raise IndexShapeError(f"put: index {where.shape} and source {source.shape} must have as many elements")
     positions = _flat_positions("put", input, where)
     return (AddAt if accumulate else WriteAt).apply(input, source, positions, 1)  # type: ignore[no-any-return]
 

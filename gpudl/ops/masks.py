@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpudl.autograd.inplace import assign
-from gpudl.autograd.primitive import check_devices
+from gpudl.autograd.primitive import as_array, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.errors import ShapeError
@@ -112,7 +112,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
         raise ValueError(f"unravel_index: indices must be in 0 to {count - 1} for shape {lengths}")
     found = []
     for length in reversed(lengths):
-        found.append(wrap(left % length, None))
+        found.append(wrap(as_array(left % length), None))
         left = left // length
     return tuple(reversed(found))
 

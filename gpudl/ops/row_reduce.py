@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.primitive import Primitive, as_array
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import is_floating
@@ -41,8 +41,10 @@ def reduce_at(x: Tensor, values: Tensor, positions: Array, columns: int, reduce:
         return total
     xp = xp_of(positions)
     count = xp.bincount(positions, minlength=x.array.size).reshape(x.shape) + int(include_self)
-    count = wrap(xp.maximum(count, 1), None)
-    return total / count.to(x.dtype) if is_floating(x.dtype) else wrap(total.array // count.array.astype(x.dtype), None)
+    count = wrap(as_array(xp.maximum(count, 1)), None)
+    if is_floating(x.dtype):
+        return total / count.to(x.dtype)
+    return wrap(as_array(total.array // count.array.astype(x.dtype)), None)
 
 
 def _products(values: Tensor, positions: Array) -> tuple[Tensor, Array]:
@@ -82,7 +84,7 @@ class Extreme(Primitive):
         (xp.maximum if largest else xp.minimum).at(line, positions, flat)
         if not is_floating(x.dtype):
             return y
-        mine = (x == y) | (x != x)
+        mine = as_array((x == y) | (x != x))
         if not include_self:
             mine.reshape(-1)[positions] = False
         won = line.take(positions)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive, check_devices
+from gpudl.autograd.primitive import Primitive, as_array, check_devices
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
@@ -108,7 +108,7 @@ def _collect(values: Array, positions: Array, columns: int, shape: Shape) -> Arr
 
 
 def _written(x: Array, values: Array, positions: Array, columns: int) -> Array:
-    y = x.copy()
+    y = as_array(x.copy())
     y.reshape((y.size // max(columns, 1), columns))[positions] = values.reshape((len(positions), columns))
     return y
 

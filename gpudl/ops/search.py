@@ -52,8 +52,10 @@ def _slices(name: str, input: Tensor, dim: int | None) -> tuple[Array, int | Non
     """The elements in a line, or the slices along dim as rows."""
     if dim is None:
         return input.array.reshape(-1), None
+    if not input.ndim:
+        raise IndexError(f"{name}: a 0-d tensor has no slices along dim {dim}")
     place = one_dim(name, dim, input.ndim)
-    array = input.array.reshape(input.shape or 1)
+    array = input.array
     if not array.size and array.shape[place]:
         raise ShapeError(f"{name}: the slices of shape {input.shape} along dim {place} have no elements")
     rows = xp_of(array).moveaxis(array, place, 0)
@@ -71,7 +73,7 @@ def _grouped(
         differs = differs.any(axis=1)
     first = xp.concatenate((xp.ones(min(len(line), 1), bool), differs))
     values = line[first]
-    if place is not None and input.ndim:
+    if place is not None:
         lengths = (len(values), *input.shape[:place], *input.shape[place + 1 :])
         values = xp.ascontiguousarray(xp.moveaxis(values.reshape(lengths), 0, place))
     results = [values]
@@ -135,6 +137,8 @@ def _search(
     if not isinstance(values, Tensor):
         values = wrap(xp_of(sequence.array).asarray(values), None)
     check_devices(name, (sequence, values, sorter))
+    if sequence.dtype.kind == "b" or values.dtype.kind == "b":
+        raise RuntimeError(f"{name}: bools have no order; cast them to a number first")
     if not sequence.ndim:
         raise RuntimeError(f"{name}: the sequence must have a dimension")
     if sequence.ndim > 1 and sequence.shape[:-1] != values.shape[:-1]:

@@ -100,10 +100,12 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         largest: False for the smallest.
         sorted: give them in order, the largest (smallest) first; else in any.
     Returns: a named tuple (values, indices) with length k at dim. Which of equal elements is chosen is not promised.
-    Raises: RuntimeError for k out of range; IndexError if dim is out of range.
+    Raises: RuntimeError for k out of range, and for bools; IndexError if dim is out of range.
     Gradient: dy at the chosen elements.
     """
     place = one_dim("topk", dim, input.ndim)
+    if input.dtype.kind == "b":
+        raise RuntimeError("topk: bools have no order; cast the input to a number first")
     x = widened(input.array.reshape(input.shape or 1))
     count, k = x.shape[place], int(k)
     if not 0 <= k <= count:

@@ -58,7 +58,6 @@ class IndexMethods:
     kthvalue = sorting.kthvalue
     unique = search.unique
     unique_consecutive = search.unique_consecutive
-    bucketize = search.bucketize
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor where the condition holds, else `other`."""
