@@ -73,6 +73,7 @@ for reduce in ("sum", "prod", "mean", "amax", "amin"):
     for include_self in (True, False):
         settings = {"include_self": include_self, "unlike": unlike}
         if reduce in ("prod", "amax", "amin"):
+            unlike["0d"] = "where the input equals the result torch lets it share the gradient, though it is excluded"
             unlike["special"] = "torch divides the product by each factor and loses nan and 0; beside nan as amax"
         for op in ("scatter_reduce", "Tensor.scatter_reduce", "Tensor.scatter_reduce_"):
             row(op, own, 0, third, floats((2, 3, 5), distinct=True), reduce, **settings)
@@ -121,7 +122,9 @@ for op in ("index_put", "index_put_"):
     row(f"Tensor.{op}", shape, ints((1,), -4, 3), (3, 5), call=call)
     call = lambda lib, x, i, v, op=op: getattr(x.clone(), op)((i, i[:1]), v, True)  # noqa: E731
     row(f"Tensor.{op}", shape, ints((6,), -3, 2), (6, 5), call=call, note="accumulate")
-row("index_put", shape, bools((4, 3)), (5,), call=lambda lib, x, m, v: lib.index_put(x, (m,), v, accumulate=True))
+scalar = {"0d": "torch's index_put takes no 0-d mask; its x[mask] does, and so do both of ours"}
+call = lambda lib, x, m, v: lib.index_put(x, (m,), v, accumulate=True)  # noqa: E731
+row("index_put", shape, bools((4, 3)), (5,), call=call, unlike=scalar)
 for op in ("take", "Tensor.take"):
     row(op, shape, ints((2, 7), -60, 59))
 row("take", shape, ints((2,), 60, 61), note="beyond")

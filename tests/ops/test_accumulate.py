@@ -156,7 +156,8 @@ def test_results_share_no_memory_with_their_arguments(device):
     none = gpudl.zeros(0, dtype=gpudl.int64, device=device)
     for y in (
         x.index_add(0, none, x[:0]), x.index_copy(0, none, x[:0]), x.put(none, x[:0, 0]), x.index_select(0, none + 0),
-        x.scatter_reduce(0, none[:, None], x[:0, :0], "mean"), x.masked_scatter(x > 1, x), x.sort().values, gpudl.fill(x, 3),
+        x.scatter_reduce(0, none[:, None], x[:0, :0], "mean"), x.masked_scatter(x > 1, x), x.sort().values,
+        gpudl.fill(x, 3),
     ):  # fmt: skip
         y.add_(1)
     np.testing.assert_array_equal(host(x), np.zeros((3, 4)))
