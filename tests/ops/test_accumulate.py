@@ -184,3 +184,14 @@ def test_in_place_forms_write_through_views(device):
     x[1].scatter_add_(0, index, gpudl.ones(3, device=device))
     x[:, 3].index_fill_(0, index, 7)
     np.testing.assert_array_equal(host(x), [[0, 0, 0, 7], [2, 0, 1, 0], [0, 0, 0, 7]])
+
+
+def test_shapes_that_do_not_fit_are_told():
+    x, index = gpudl.zeros(4, 3), gpudl.zeros(2, 3, dtype=gpudl.int64)
+    for call in (gpudl.scatter, gpudl.scatter_add):
+        with pytest.raises(gpudl.ShapeError, match=r"index \(2, 3\) must be no larger than src \(1, 3\)"):
+            call(x, 0, index, gpudl.zeros(1, 3))
+    with pytest.raises(gpudl.ShapeError, match=r"index \(2, 3\) must be no larger than input \(4, 2\)"):
+        gpudl.gather(x[:, :2], 0, index)
+    with pytest.raises(gpudl.ShapeError, match=r"need a source \(2, 3\), got \(1, 3\)"):
+        gpudl.index_add(x, 0, index[:, 0], gpudl.zeros(1, 3))
