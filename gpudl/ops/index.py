@@ -97,18 +97,16 @@ def _embed(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
         return y
     rest = index[len(arrays) :]
     leading = all(hasattr(part, "dtype") and part.dtype.kind in "iu" for part in index[: len(arrays)])
-    lengths = (
-        shape[: len(arrays)] if leading and all(each is Ellipsis or each == slice(None) for each in rest) else shape
-    )
-    count = math.prod(lengths)
-    if lengths is shape:
-        places = xp_of(x).arange(count).reshape(shape)[index]
-    else:
+    if leading and all(each is Ellipsis or each == slice(None) for each in rest):
+        lengths = shape[: len(arrays)]
         places = from_front(arrays[0], lengths[0])
         for array, length in zip(arrays[1:], lengths[1:]):
             places = places * length + from_front(array, length)
+    else:
+        lengths = shape
+        places = xp_of(x).arange(math.prod(shape)).reshape(shape)[index]
     rows = x.reshape((places.size, *shape[len(lengths) :]))
-    return summed_rows(count, places.reshape(-1), rows).reshape(shape)
+    return summed_rows(math.prod(lengths), places.reshape(-1), rows).reshape(shape)
 
 
 def _is_basic(index: tuple[Any, ...]) -> bool:

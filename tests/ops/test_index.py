@@ -267,7 +267,7 @@ def test_second_gradients_agree_with_torch(device, case):
     unique = len(np.unique(place)) == place.size
     results = []
     for lib, make in ((gpudl, lambda a: ours(a, device, grad=True)), (torch, lambda a: theirs(a, grad=True))):
-        x, v = make(numbered(shape, "float64") / 8), make(numbered(place.shape, "float64") / 4)
+        x, v = make(np.asarray(numbered(shape, "float64") / 8)), make(np.asarray(numbered(place.shape, "float64") / 4))
         index = index_for(lib, parts, device)
         y = x[index] ** 3 * v
         if unique:
