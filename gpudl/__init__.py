@@ -63,6 +63,9 @@ from gpudl.ops.join import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
 from gpudl.ops.logic import *
+from gpudl.ops.gather import *
+from gpudl.ops.index_along import *
+from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
 from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
@@ -90,6 +93,10 @@ from gpudl.ops.ternary import *
 from gpudl.ops.trigonometry import *
 from gpudl.ops.variance import *
 from gpudl.ops.view_copy import *
+from gpudl.ops.search import *
+from gpudl.ops.shape import *
+from gpudl.ops.softmax import *
+from gpudl.ops.sort import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__

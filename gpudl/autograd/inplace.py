@@ -16,7 +16,7 @@ from typing import Any
 
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.node import Node
-from gpudl.autograd.primitive import check_devices
+from gpudl.autograd.primitive import as_array, check_devices
 from gpudl.autograd.tensor import Leaf, Tensor, node_of, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.dtypes import category
@@ -162,7 +162,7 @@ class Overwrite(Node):
         self.steps = steps
 
     def run(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
-        outside, inside = self.run_recorded(wrap(gradient, None), retain)
+        outside, inside = self.run_recorded(wrap(as_array(gradient), None), retain)
         return outside.array, inside.array
 
     def run_recorded(self, gradient: Tensor, retain: bool) -> tuple[Any, ...]:
