@@ -41,10 +41,13 @@ from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
 from gpudl.ops.create import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.group_norm import *
+from gpudl.ops.layer_norm import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.rms_norm import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
 from gpudl.random import initial_seed as initial_seed

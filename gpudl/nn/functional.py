@@ -1,9 +1,13 @@
 """The operations of neural networks as functions, under PyTorch's name for the collection."""
 
+from gpudl.ops.batch_norm import *
 from gpudl.ops.cross_entropy import *
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
+from gpudl.ops.group_norm import *
+from gpudl.ops.layer_norm import *
 from gpudl.ops.linear import *
 from gpudl.ops.mse_loss import *
 from gpudl.ops.relu import *
+from gpudl.ops.rms_norm import *
 from gpudl.ops.softmax import *
