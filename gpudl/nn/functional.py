@@ -2,6 +2,8 @@
 
 from gpudl.ops.batch_norm import *
 from gpudl.ops.cross_entropy import *
+from gpudl.ops.dropout import *
+from gpudl.ops.dropout_features import *
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
 from gpudl.ops.group_norm import *
@@ -10,4 +12,5 @@ from gpudl.ops.linear import *
 from gpudl.ops.mse_loss import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *
+from gpudl.ops.scaled_dot_product_attention import *
 from gpudl.ops.softmax import *
