@@ -49,6 +49,7 @@ from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *
 from gpudl.ops.shape import *
+from gpudl.ops.similarity import *
 from gpudl.ops.softmax import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.inplace import rebind
 from gpudl.autograd.primitive import Primitive, check_devices
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import Array, quiet, xp_of
+from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.ops.norm_checks import check_affine, check_floating, check_running, check_values_per_channel
+from gpudl.ops.norm_checks import check_affine, check_floating, check_running, check_values_per_channel, mix_in
 from gpudl.ops.operands import narrowed, widened
 from gpudl.ops.planes import Planes
 
@@ -190,12 +189,6 @@ def batch_norm(
     result: Tensor = BatchNorm.apply(input, weight, bias, None, None, planes, eps, found)
     count = planes[0] * planes[2]
     if running_mean is not None and running_var is not None and count:
-        _mix_in(running_mean, found[0], momentum)
-        _mix_in(running_var, found[1] * (count / max(count - 1, 1)), momentum)
+        mix_in(running_mean, found[0], momentum)
+        mix_in(running_var, found[1] * (count / max(count - 1, 1)), momentum)
     return result
-
-
-def _mix_in(running: Tensor, new: Array, momentum: float) -> None:
-    with quiet():
-        running.array[...] = widened(running.array) * (1 - momentum) + new * momentum
-    rebind(running, None)

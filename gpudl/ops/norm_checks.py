@@ -1,4 +1,4 @@
-"""What the normalizations ask of their arguments."""
+"""What the normalizations ask of their arguments, and their running statistics."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from gpudl.autograd.inplace import rebind
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, quiet
 from gpudl.backend.dtypes import float32, is_floating
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.operands import widened
 
 
 def normalized_dims(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
@@ -75,6 +78,13 @@ def check_values_per_channel(name: str, input: Tensor, shape: tuple[int, ...], n
             f"{name}: an input of shape {input.shape} has one value to normalize at a time, and its variance is 0; "
             "give more samples or places"
         )
+
+
+def mix_in(running: Tensor, new: Array, momentum: float) -> None:
+    """running = (1 - momentum) * running + momentum * new, in place."""
+    with quiet():
+        running.array[...] = widened(running.array) * (1 - momentum) + new * momentum
+    rebind(running, None)
 
 
 def _told(shape: tuple[int, ...]) -> str:
