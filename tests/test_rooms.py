@@ -147,8 +147,13 @@ def files_with_kernels(folder: Path) -> dict[Path, list[Part]]:
 
 
 def rooms() -> dict[str, list[str]]:
-    """Room -> its ops."""
-    return {path.stem: ops_of(parts) for path, parts in files_with_kernels(OPS).items()}
+    """Room -> its ops. A file with nothing but helpers of rooms, add_..._ and check_..., is none."""
+    return {path.stem: ops_of(parts) for path, parts in files_with_kernels(OPS).items() if not _is_toolbox(parts)}
+
+
+def _is_toolbox(parts: list[Part]) -> bool:
+    names = [part.name for part in parts if part.kind == "kernel"]
+    return all(name.endswith("_") or name.startswith("check_") for name in names)
 
 
 def test_rooms_are_laid_out_alike() -> None:

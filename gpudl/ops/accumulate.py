@@ -29,6 +29,7 @@ def add_rows_cpu(out: Array, index: Array, rows: Array) -> None:
     columns = out.size // max(len(out), 1)
     if not columns or not len(index):
         return
+    index = index.astype(np.int64, copy=False)
     if rows.dtype != out.dtype or not out.flags.c_contiguous:
         np.add.at(out, index, rows)
     elif columns == 1:

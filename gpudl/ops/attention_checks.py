@@ -24,6 +24,8 @@ def laid_out(
     shapes = f"query {query.shape}, key {key.shape}, value {value.shape}"
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ShapeError(f"{_NAME}: expected (..., length, features) of all three, got {shapes}")
+    if gqa and min(query.ndim, key.ndim, value.ndim) < 3:
+        raise IndexError(f"{_NAME}: enable_gqa needs (..., heads, length, features) of all three, got {shapes}")
     if not query.dtype == key.dtype == value.dtype or query.dtype.kind not in "fV":
         raise RuntimeError(
             f"{_NAME}: all three must be of one floating dtype, got {query.dtype}, {key.dtype} and {value.dtype}"
@@ -34,8 +36,6 @@ def laid_out(
         raise RuntimeError(f"{_NAME}: dropout_p must be in [0, 1], got {p}")
     group = 1
     if gqa:
-        if min(query.ndim, key.ndim, value.ndim) < 3:
-            raise IndexError(f"{_NAME}: enable_gqa needs (..., heads, length, features) of all three, got {shapes}")
         heads = query.shape[-3]
         key, value = _as_many_heads(key, value)
         if not key.shape[-3] or heads % key.shape[-3]:
@@ -54,7 +54,9 @@ def laid_out(
     q, k, v = (
         _expanded(each, heads).reshape((count, *between, *each.shape[-2:]))
         for each, heads, between in (
-            (query, (*outer[:-1], outer[-1] * group), (group,)), (key, outer, ()), (value, outer, ())
+            (query, (*outer[:-1], outer[-1] * group), (group,)),
+            (key, outer, ()),
+            (value, outer, ()),
         )
     )
     return q, k, v, mask, lead
@@ -67,8 +69,6 @@ def _check_mask(query: Tensor, mask: Tensor | None, causal: bool, shape: tuple[i
         raise RuntimeError(f"{_NAME}: give attn_mask or is_causal, not both")
     if mask.dtype.kind != "b" and mask.dtype not in (query.dtype, float32):
         raise RuntimeError(f"{_NAME}: attn_mask must be bool, float32 or {query.dtype} as the query, got {mask.dtype}")
-    if mask.ndim < 2:
-        raise IndexError(f"{_NAME}: attn_mask must have queries and keys, got shape {mask.shape}")
     if mask.ndim > len(shape) or any(
         have not in (1, wanted) for have, wanted in zip(reversed(mask.shape), reversed(shape))
     ):
@@ -85,7 +85,9 @@ def _repeated(x: Tensor, heads: int) -> Tensor:
     *lead, have, length, features = x.shape
     if have == heads or not have or heads % have:
         return x
-    return x.unsqueeze(-3).expand((*lead, have, heads // have, length, features)).reshape((*lead, heads, length, features))
+    return (
+        x.unsqueeze(-3).expand((*lead, have, heads // have, length, features)).reshape((*lead, heads, length, features))
+    )
 
 
 def _expanded(x: Tensor, lead: tuple[int, ...]) -> Tensor:

@@ -172,6 +172,8 @@ def batch_norm(
         running statistics, which may not require grad.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
     """
+    if input.ndim == 1 and not input.shape[0]:
+        return input.clone()
     if input.ndim < 2:
         raise IndexError(f"batch_norm: expected an input of (samples, channels, ...), got {input.shape}")
     check_values_per_channel("batch_norm", input, input.shape, training)

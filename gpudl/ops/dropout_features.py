@@ -83,9 +83,9 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     Raises: ShapeError for fewer dimensions; else as dropout.
     """
     _check("feature_alpha_dropout", p)
-    if not training or not p:
+    if not training or not p or not input.array.size:
         return input
-    return _alpha("feature_alpha_dropout", input, p, training, inplace, _channels("feature_alpha_dropout", input))
+    return _alpha("feature_alpha_dropout", input, p, training, inplace, _channels("feature_alpha_dropout", input, p))
 
 
 def _check(name: str, p: float) -> None:
@@ -93,10 +93,14 @@ def _check(name: str, p: float) -> None:
         raise ValueError(f"{name}: p must be in [0, 1], got {p}")
 
 
-def _channels(name: str, input: Tensor, batched: bool = True) -> tuple[int, ...]:
-    """One for each channel of each sample, in a shape that broadcasts to the input's."""
+def _channels(name: str, input: Tensor, p: float, batched: bool = True) -> tuple[int, ...]:
+    """One for each channel of each sample, in a shape that broadcasts to the input's; () where all are dropped."""
+    if p == 1:
+        return ()
     if input.ndim < 1 + batched:
-        raise ShapeError(f"{name}: expected {'(samples, channels, ...)' if batched else '(channels, ...)'}, got {input.shape}")
+        raise ShapeError(
+            f"{name}: expected {'(samples, channels, ...)' if batched else '(channels, ...)'}, got {input.shape}"
+        )
     lead = 1 + batched
     return (*input.shape[:lead], *(1,) * (input.ndim - lead))
 
@@ -110,7 +114,7 @@ def _keep(name: str, input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
 def _whole_channels(name: str, input: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
     if not training or not p or not input.array.size:
         return input
-    keep = _keep(name, input, p, _channels(name, input, batched))
+    keep = _keep(name, input, p, _channels(name, input, p, batched))
     result: Tensor = Dropout.apply(input, keep.array, 1 / (1 - p) if p < 1 else 0.0)
     return assign(input, result, name) if inplace else result
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl.autograd.primitive import Primitive
-from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.accumulate import summed_rows
@@ -57,34 +57,21 @@ class Embedding(Primitive):
 
 
 class _Adjoint(Primitive):
-    """embedding_backward, differentiable with respect to dy."""
+    """embedding_backward, differentiable with respect to dy; as in PyTorch, without the division by frequency."""
 
-    __slots__ = ("arguments",)
+    __slots__ = ("skipped",)
     widens = False
-    arguments: tuple[int, int, bool]
+    skipped: int
 
     def forward(ctx, dy: Array, index: Array, count: int, skipped: int, by_frequency: bool) -> Array:
-        ctx.arguments = count, skipped, by_frequency
+        ctx.skipped = skipped
         ctx.save(index)
         return embedding_backward(dy, index, count, skipped, by_frequency)
 
     def backward(ctx, ddw: Array) -> Array:
         (index,) = ctx.saved
-        if not isinstance(ddw, Tensor):
-            return embedding_forward(ddw * _weights(index, ddw, *ctx.arguments), index)
-        weights = wrap(_weights(index.array, ddw.array, *ctx.arguments), None)
-        return Embedding.apply(ddw * weights, index, -1, False)  # type: ignore[no-any-return]
-
-
-def _weights(index: Array, like: Array, count: int, skipped: int, by_frequency: bool) -> Array:
-    """What embedding_backward multiplies each row's sum by, (count, 1)."""
-    xp = xp_of(like)
-    weights = xp.ones(count, widened(like[:0]).dtype)
-    if skipped >= 0:
-        weights[skipped] = 0
-    if by_frequency:
-        weights /= xp.maximum(xp.bincount(index.reshape(-1), minlength=count), 1)
-    return narrowed(weights, like.dtype)[:, None]
+        ddy = Embedding.apply(ddw, index, -1, False) if isinstance(ddw, Tensor) else embedding_forward(ddw, index)
+        return ddy if ctx.skipped < 0 else ddy * (index != ctx.skipped)[..., None].astype(ddw.dtype)
 
 
 def embedding(

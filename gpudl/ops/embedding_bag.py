@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import to_host
-from gpudl.backend.dtypes import int32, int64, is_floating
+from gpudl.backend.dtypes import float32, int32, int64, is_floating
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.accumulate import check_indices, summed_rows
 from gpudl.ops.elementwise import where
@@ -26,13 +26,13 @@ class _Bags(NamedTuple):
         place: (k,) where the numbers stood in the input.
         index: (k,) the numbers themselves.
         bag: (k,) the number of the bag of each, not falling.
-        count: how many bags there are.
+        bags: how many there are.
     """
 
     place: Array
     index: Array
     bag: Array
-    count: int
+    bags: int
 
 
 class _SumByBag(Primitive):
@@ -48,7 +48,7 @@ class _SumByBag(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         if isinstance(dy, Tensor):
-            return Embedding.apply(dy, wrap(ctx.bag, None), -1, False)  # type: ignore[no-any-return]
+            return Embedding.apply(dy, wrap(ctx.bag, None), -1, False)
         return dy[ctx.bag]
 
 
@@ -84,24 +84,26 @@ def embedding_bag(
         rows and dy.
     """
     _check_bags(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weights, include_last_offset)
-    padding = None if padding_idx is None else padding_idx
-    if padding is not None and not -weight.shape[0] <= padding < weight.shape[0]:
-        raise RuntimeError(f"embedding_bag: padding_idx {padding} is out of range for a weight of {weight.shape[0]} rows")
-    skipped = check_table("embedding_bag", input, weight, padding, sparse)
+    count = weight.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise RuntimeError(f"embedding_bag: padding_idx {padding_idx} is out of range for a weight of {count} rows")
+    skipped = check_table("embedding_bag", input, weight, padding_idx, sparse)
     if max_norm is not None:
         renormalize_("embedding_bag", weight, input.array, max_norm, norm_type)
     bags = _bags(input, offsets, include_last_offset, skipped)
     if mode == "max":
         return _largest(weight, bags)
     rows: Tensor = Embedding.apply(weight, wrap(bags.index, None), -1, scale_grad_by_freq)
+    wide = float32 if weight.dtype.itemsize == 2 else weight.dtype
+    rows = rows.to(wide)
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights.reshape((-1,))[wrap(bags.place, None)].unsqueeze(-1)
-    total: Tensor = _SumByBag.apply(rows, bags.bag, bags.count)
-    if mode == "sum":
-        return total
-    xp = xp_of(bags.bag)
-    sizes = xp.maximum(xp.bincount(bags.bag, minlength=bags.count), 1)[:, None]
-    return total / wrap(sizes, None).to(total.dtype)
+        rows = rows * per_sample_weights.to(wide).reshape((-1,))[wrap(bags.place, None)].unsqueeze(-1)
+    total: Tensor = _SumByBag.apply(rows, bags.bag, bags.bags)
+    if mode == "mean":
+        xp = xp_of(bags.bag)
+        sizes = xp.maximum(xp.bincount(bags.bag, minlength=bags.bags), 1)[:, None]
+        total = total / wrap(sizes, None).to(wide)
+    return total.to(weight.dtype)
 
 
 def _check_bags(
@@ -148,7 +150,7 @@ def _bags(input: Tensor, offsets: Tensor | None, has_end: bool, skipped: int) ->
         if len(starts) and starts[0] != 0:
             raise RuntimeError(f"embedding_bag: the first bag must start at 0, but offsets[0] is {starts[0]}")
         if len(starts) and (starts[-1] > index.size or (starts[1:] < starts[:-1]).any()):
-            raise RuntimeError(f"embedding_bag: offsets must not fall, nor exceed the {index.size} numbers of the input")
+            raise RuntimeError(f"embedding_bag: offsets must not fall, nor exceed the {index.size} numbers")
         count = len(starts) - has_end
         bag = xp.searchsorted(offsets.array.astype("int64"), place, side="right") - 1
     kept = bag < count if skipped < 0 else (bag < count) & (index != skipped)
@@ -165,15 +167,15 @@ def _largest(weight: Tensor, bags: _Bags) -> Tensor:
     rows, features, numbers = table[bags.index], table.shape[1], len(bags.index)
     if table.dtype.char in "eE":
         rows = rows.astype("float32")
-    best = xp.full((bags.count, features), -xp.inf, rows.dtype)
+    best = xp.full((bags.bags, features), -xp.inf, rows.dtype)
     xp.maximum.at(best, bags.bag, rows)
     hit = (rows == best[bags.bag]) | (rows != rows)
-    first = xp.full((bags.count, features), numbers)
+    first = xp.full((bags.bags, features), numbers)
     xp.minimum.at(first, bags.bag, xp.where(hit, xp.arange(numbers)[:, None], numbers))
     empty = first == numbers
     chosen = bags.index[xp.where(empty, 0, first)] if numbers else first * 0
     if not numbers or not table.shape[0]:
-        return weight.new_zeros(bags.count, features)
+        return weight.new_zeros(bags.bags, features)
     found = weight[wrap(chosen, None), counting(weight, features)]
     return where(wrap(empty, None), 0, found)
 

@@ -48,7 +48,7 @@ def group_norm_forward_cpu(
 ) -> tuple[Array, Array, Array]:
     if not x.size:
         return group_norm_forward.reference(x, w, b, groups, eps)  # type: ignore[no-any-return]
-    (samples, channels, places), dtype, planes = x.shape, x.dtype, Planes(x.shape, per_sample=True)
+    (_, channels, places), dtype, planes = x.shape, x.dtype, Planes(x.shape, per_sample=True)
     each, count = channels // groups, channels // groups * places
     matrix = np.ascontiguousarray(x).reshape(planes.matrix)
     mean = _over_groups(planes.sums(matrix), groups) / count
@@ -160,7 +160,7 @@ def group_norm(
         eps: what keeps the root from 0.
     Returns: the input's shape and dtype. The variance is the biased one, mean((input - mean)**2).
     Raises: ShapeError for shapes that do not fit, or one value per group in all; RuntimeError for dtypes that are not
-        floating, or differ; ValueError for num_groups below 1.
+        floating, or differ; ValueError (a ShapeError) for num_groups below 1.
     Gradient: with g = dy * weight: (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + eps); dy * xhat and dy,
         summed over all but the channels.
     Source: Wu & He 2018, arXiv:1803.08494.
@@ -169,7 +169,9 @@ def group_norm(
         raise ShapeError(f"group_norm: expected an input of (samples, channels, ...), got {input.shape}")
     samples, channels = input.shape[:2]
     if num_groups < 1 or channels % num_groups:
-        raise ShapeError(f"group_norm: num_groups must divide the {channels} channels of {input.shape}, got {num_groups}")
+        raise ShapeError(
+            f"group_norm: num_groups must divide the {channels} channels of {input.shape}, got {num_groups}"
+        )
     in_group = (samples * channels // num_groups, num_groups, *input.shape[2:])
     check_values_per_channel("group_norm", input, in_group, True)
     check_floating("group_norm", input)

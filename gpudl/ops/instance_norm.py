@@ -43,10 +43,12 @@ def instance_norm(
     Source: Ulyanov, Vedaldi & Lempitsky 2016, arXiv:1607.08022.
     """
     if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("instance_norm: without use_input_stats it needs running_mean and running_var")
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     places = math.prod(input.shape[2:])
     if input.ndim < 2 or places == 1:
-        raise ShapeError(f"instance_norm: expected (samples, channels, ...) with more than one place, got {input.shape}")
+        raise ShapeError(f"instance_norm: expected (samples, channels, places) with several places, got {input.shape}")
     check_floating("instance_norm", input)
     samples, channels = input.shape[:2]
     check_affine("instance_norm", input, (channels,), weight=weight, bias=bias)

@@ -53,9 +53,7 @@ def local_response_norm_backward(dy: Array, x: Array, size: int, alpha: float, b
 
 
 @local_response_norm_backward.cpu("float32", "float64")
-def local_response_norm_backward_cpu(
-    dy: Array, x: Array, size: int, alpha: float, beta: float, k: float
-) -> Array:
+def local_response_norm_backward_cpu(dy: Array, x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
     dx = np.empty(x.shape, x.dtype)
     for one, done, out in zip(x, dy, dx):
         d = _summed(one * one, size // 2, (size - 1) // 2)
@@ -98,7 +96,7 @@ def _power(d: Array, beta: float) -> Array:
         root = np.sqrt(d)
         root *= np.sqrt(root)
         return np.divide(1, root, out=root)
-    return d**-beta  # type: ignore[no-any-return]
+    return d**-beta
 
 
 class LocalResponseNorm(Primitive):
@@ -117,9 +115,7 @@ class LocalResponseNorm(Primitive):
         return dx.reshape(x.shape)
 
 
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """input / (k + alpha * mean of input**2 over `size` neighboring channels)**beta; missing channels count as 0.
 
     Args:
@@ -132,7 +128,9 @@ def local_response_norm(
     Source: Krizhevsky, Sutskever & Hinton 2012, section 3.3.
     """
     if input.ndim < 3:
-        raise ShapeError(f"local_response_norm: expected (samples, channels, ...) of 3 dimensions or more, got {input.shape}")
+        raise ShapeError(
+            f"local_response_norm: expected (samples, channels, ...) of 3 dimensions or more, got {input.shape}"
+        )
     if not input.array.size:
         return input
     if size < 1:

@@ -25,8 +25,9 @@ def normalized_dims(name: str, input: Tensor, normalized_shape: Sequence[int]) -
     if not shape:
         raise ShapeError(f"{name}: normalized_shape must have at least one dimension, got ()")
     if input.shape[-len(shape) :] != shape:
-        raise ShapeError(f"{name}: normalized_shape {shape} needs an input of shape (..., {_told(shape)}, "
-                         f"got {input.shape}")
+        raise ShapeError(
+            f"{name}: normalized_shape {shape} needs an input of shape (..., {_told(shape)}, got {input.shape}"
+        )
     check_floating(name, input)
     return shape
 
@@ -45,8 +46,9 @@ def check_affine(name: str, input: Tensor, shape: tuple[int, ...], **given: Any)
     there = {key: each for key, each in given.items() if each is not None}
     for key, each in there.items():
         if each.shape != shape:
-            raise ShapeError(f"{name}: {key} must be of shape {shape} for an input of shape {input.shape}, "
-                             f"got {each.shape}")
+            raise ShapeError(
+                f"{name}: {key} must be of shape {shape} for an input of shape {input.shape}, got {each.shape}"
+            )
     dtypes = {each.dtype for each in there.values()}
     may_be = {input.dtype, float32} if input.dtype.itemsize == 2 else {input.dtype}
     if len(dtypes) > 1 or not dtypes <= may_be:

@@ -41,9 +41,7 @@ def normalize_forward_cpu(x: Array, p: float, dims: tuple[int, ...], eps: float)
 
 
 @kernel
-def normalize_backward(
-    dy: Array, x: Array, p: float, dims: tuple[int, ...], eps: float, norm: Array | None
-) -> Array:
+def normalize_backward(dy: Array, x: Array, p: float, dims: tuple[int, ...], eps: float, norm: Array | None) -> Array:
     """dx. norm as forward gave it, or None to compute it again."""
     xp, wide, dwide = xp_of(x), widened(x), widened(dy)
     norm = _norm(wide, p, dims) if norm is None else widened(norm)
@@ -54,10 +52,8 @@ def normalize_backward(
 
 
 @normalize_backward.cpu("float32", "float64")
-def normalize_backward_cpu(
-    dy: Array, x: Array, p: float, dims: tuple[int, ...], eps: float, norm: Array
-) -> Array:
-    if p != 2 or dims != (x.ndim - 1,) or not x.size:
+def normalize_backward_cpu(dy: Array, x: Array, p: float, dims: tuple[int, ...], eps: float, norm: Array) -> Array:
+    if norm is None or p != 2 or dims != (x.ndim - 1,) or not x.size:
         return normalize_backward.reference(dy, x, p, dims, eps, norm)
     shape = (-1, x.shape[-1])
     rows, drows, norms, dx = x.reshape(shape), dy.reshape(shape), norm.reshape(-1), np.empty(x.shape, x.dtype)
@@ -106,6 +102,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: Dim = 1, eps: float = 1e-12) -
     Gradient: (dy - sum(dy * y) * slope) / max(norm, eps), with the slope of the norm.
     Source: Salimans & Kingma 2016, arXiv:1602.07868.
     """
-    dims = dims_of("normalize", dim, input.ndim)
     check_floating("normalize", input)
+    dims = dims_of("normalize", dim, input.ndim)
     return Normalize.apply(input, float(p), dims, float(eps))  # type: ignore[no-any-return]

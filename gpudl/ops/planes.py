@@ -59,7 +59,9 @@ class Planes:
             self._add_sums(found, part, x[part], None)
         return self._folded(found)
 
-    def scale_(self, x: Array, scale: Array, shift: Array, other: Array | None = None, factor: Array | None = None) -> None:
+    def scale_(
+        self, x: Array, scale: Array, shift: Array, other: Array | None = None, factor: Array | None = None
+    ) -> None:
         """x = x * scale + shift + other * factor, in place."""
         for part in blocks(*self.matrix):
             x[part] *= _of(scale, part)

@@ -1,4 +1,4 @@
-"""The p-norm of vectors: (sum |x|**p)**(1/p), for p = 0 the number of nonzeros, for inf and -inf the extremes of |x|."""
+"""The p-norm of vectors: (sum |x|**p)**(1/p), p = 0: how many are not 0, p = inf and -inf: the extremes of |x|."""
 
 from __future__ import annotations
 

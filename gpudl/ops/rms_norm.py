@@ -64,9 +64,7 @@ def rms_norm_backward(
 
 
 @rms_norm_backward.cpu("float32", "float64")
-def rms_norm_backward_cpu(
-    dy: Array, x: Array, w: Array | None, eps: float, rstd: Array
-) -> tuple[Array, Array | None]:
+def rms_norm_backward_cpu(dy: Array, x: Array, w: Array | None, eps: float, rstd: Array) -> tuple[Array, Array | None]:
     if rstd is None or not x.size:
         return rms_norm_backward.reference(dy, x, w, eps, rstd)  # type: ignore[no-any-return]
     rows, columns = x.shape

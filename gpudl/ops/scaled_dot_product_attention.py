@@ -205,9 +205,7 @@ def _merged(x: Array) -> Array:
     return x.reshape(x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
 
 
-def _scores(
-    q: Array, k: Array, mask: Array | None, place: Array | None, settings: _Settings, block: Block
-) -> Array:
+def _scores(q: Array, k: Array, mask: Array | None, place: Array | None, settings: _Settings, block: Block) -> Array:
     """scale q k^T + mask of a block, a new array."""
     outer, rows, seen = block
     some = q[outer, :, rows] * q.dtype.type(settings.scale)
@@ -296,7 +294,8 @@ def scaled_dot_product_attention(
 
     Args:
         query: (..., queries, features), floating; at least two dimensions.
-        key: (..., keys, features); value: (..., keys, features of values). Dimensions before the last two broadcast.
+        key: (..., keys, features).
+        value: (..., keys, features of values). The dimensions before the last two broadcast.
         attn_mask: broadcasts to (..., queries, keys): bool, True where a query sees a key, or floating, added to the
             scores. A query that sees no key gives 0.
         dropout_p: the probability with which a weight is made 0, the others being divided by 1 - dropout_p; also
@@ -306,7 +305,7 @@ def scaled_dot_product_attention(
         enable_gqa: the heads, dimension -3, may be fewer in key and value; equal numbers of heads of query share one.
     Returns: (..., queries, features of values), the dtype of query.
     Raises: ShapeError for shapes that do not fit; RuntimeError for dtypes that differ or are not floating, a mask
-        beside is_causal, a dropout_p out of range; IndexError for a mask of one dimension.
+        beside is_causal, a dropout_p out of range; IndexError for enable_gqa without heads.
     Gradient: to query, key, value and a floating mask; see the head of this file.
     Source: Vaswani et al. 2017, arXiv:1706.03762; Dao et al. 2022, arXiv:2205.14135; shared heads: Ainslie et al.
         2023, arXiv:2305.13245.
