@@ -45,6 +45,7 @@ from gpudl.ops.group_norm import *
 from gpudl.ops.layer_norm import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.positional import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *

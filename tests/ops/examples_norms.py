@@ -9,7 +9,7 @@ from gpudl.random import stream
 
 EPS = 1e-5
 MATRICES = ((1, 1), (5, 7), (3, 4), (70, 1100), (2, 40000))
-PLANES = ((2, 4, 5), (3, 4, 1), (2, 6, 60), (70, 4, 3), (3, 8, 1500))
+PLANES = ((2, 4, 5), (3, 4, 1), (2, 6, 60), (70, 4, 3), (90, 4, 120))
 ATTENTIONS = (
     # outer, group, queries, keys, features, features of values
     (2, 1, 3, 5, 4, 6),

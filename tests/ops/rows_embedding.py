@@ -118,3 +118,11 @@ row(
     note="inplace",
     unlike=whole,
 )
+
+for op in ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"):
+    for p, train in ((0.0, True), (1.0, True), (0.5, False)):
+        row(op, (2, 3, 4), p, train, unlike=whole)
+        row(f"{op}_", (2, 3, 4), p, train, unlike=whole)
+    row(op, (2, 3, 4), 1.5, True)
+row("embedding", table, index, unlike=few)
+row("embedding", table, index, 2, unlike={**few, **left_out})

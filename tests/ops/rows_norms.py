@@ -159,3 +159,17 @@ row(f"{F}.bilinear", (3, 4), (3, 2), (5, 4, 2), (4,))
 UNLIKE = {f"{F}.local_response_norm int64": pools["integers"]}
 # Of one element, or of half floats rounded in between: where torch's result is rounding noise.
 SLACK = {f"{F}.layer_norm": 4.0, f"{F}.normalize": 6.0, f"{F}.bilinear": 2.0}
+
+
+def top_level(lib, x, w, b):
+    mean, var = lib.zeros(3, dtype=x.dtype), lib.ones(3, dtype=x.dtype)
+    return lib.batch_norm(x, w, b, mean, var, True, 0.3, 1e-3, False), mean, var
+
+
+def top_level_instance(lib, x, w, b):
+    mean, var = lib.zeros(3, dtype=x.dtype), lib.ones(3, dtype=x.dtype)
+    return lib.instance_norm(x, w, b, mean, var, True, 0.3, 1e-3, False), mean, var
+
+
+norm("batch_norm", (2, 3, 5), positive(3), (3,), call=top_level)
+norm("instance_norm", (2, 3, 5), positive(3), (3,), call=top_level_instance)
