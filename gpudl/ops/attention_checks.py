@@ -47,8 +47,8 @@ def laid_out(
     except ValueError:
         hint = "" if gqa else "; give enable_gqa=True if heads share keys and values"
         raise ShapeError(f"{_NAME}: the dimensions before the last two do not broadcast: {shapes}{hint}") from None
+    lead = (*outer[:-1], outer[-1] * group) if outer else ()
     outer = outer or (1,)
-    lead = (*outer[:-1], outer[-1] * group) if query.ndim > 2 or len(outer) > 1 or outer[0] > 1 else ()
     _check_mask(query, mask, causal, (*lead, query.shape[-2], key.shape[-2]))
     count = math.prod(outer)
     q, k, v = (

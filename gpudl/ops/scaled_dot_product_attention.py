@@ -192,7 +192,9 @@ def _blocks(q: Array, k: Array, settings: _Settings) -> Iterator[Block]:
     """Blocks of about _BLOCK scores: several whole heads, or some queries of one."""
     outer, group, queries, _ = q.shape
     keys = k.shape[1]
-    some = max(min(queries, 16), min(queries, _BLOCK // max(group * keys, 1)))
+    # What is causal is cut into more blocks, since each skips the keys that come after its last query.
+    most = max(64, queries // 8) if settings.causal else queries
+    some = max(min(queries, 16), min(queries, most, _BLOCK // max(group * keys, 1)))
     heads = max(1, _BLOCK // max(group * queries * keys, 1)) if some == queries else 1
     for first in range(0, outer, heads):
         for start in range(0, queries, some):

@@ -156,9 +156,12 @@ row(f"{F}.bilinear", (3, 4), (2, 2), (5, 4, 2))
 row(f"{F}.bilinear", (3, 4), (3, 2), (5, 4, 3))
 row(f"{F}.bilinear", (3, 4), (3, 2), (5, 4, 2), (4,))
 
-UNLIKE = {f"{F}.local_response_norm int64": pools["integers"]}
+UNLIKE = {
+    f"{F}.local_response_norm int64": pools["integers"],
+    f"{F}.normalize float16": "torch rounds the norm and its powers to half floats in between, where some overflow",
+}
 # Of one element, or of half floats rounded in between: where torch's result is rounding noise.
-SLACK = {f"{F}.layer_norm": 4.0, f"{F}.normalize": 6.0, f"{F}.bilinear": 2.0}
+SLACK = {f"{F}.layer_norm": 4.0, f"{F}.bilinear": 2.0}
 
 
 def top_level(lib, x, w, b):
