@@ -57,46 +57,48 @@ from gpudl.ops.exponential import *
 from gpudl.ops.extreme import *
 from gpudl.ops.floats import *
 from gpudl.ops.gamma import *
+from gpudl.ops.gather import *
 from gpudl.ops.generator import *
+from gpudl.ops.group_norm import *
 from gpudl.ops.histogram import *
+from gpudl.ops.index_along import *
 from gpudl.ops.join import *
+from gpudl.ops.layer_norm import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
 from gpudl.ops.logic import *
-from gpudl.ops.gather import *
-from gpudl.ops.index_along import *
 from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
+from gpudl.ops.max_pool2d import *
 from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.pixel_shuffle import *
+from gpudl.ops.pooling import avg_pool1d as avg_pool1d
+from gpudl.ops.pooling import max_pool1d as max_pool1d
+from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from gpudl.ops.pooling import max_pool3d as max_pool3d
+from gpudl.ops.positional import *
 from gpudl.ops.prod import *
 from gpudl.ops.products import *
 from gpudl.ops.quantile import *
 from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
-from gpudl.ops.max_pool2d import *
-from gpudl.ops.operands import result_type as result_type
-from gpudl.ops.pooling import avg_pool1d as avg_pool1d
-from gpudl.ops.pooling import max_pool1d as max_pool1d
-from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
-from gpudl.ops.pooling import max_pool3d as max_pool3d
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.rms_norm import *
 from gpudl.ops.rounding import *
 from gpudl.ops.sample import *
+from gpudl.ops.search import *
 from gpudl.ops.shape import *
+from gpudl.ops.similarity import *
 from gpudl.ops.softmax import *
+from gpudl.ops.sort import *
 from gpudl.ops.split import *
 from gpudl.ops.statistics import *
 from gpudl.ops.ternary import *
 from gpudl.ops.trigonometry import *
 from gpudl.ops.variance import *
 from gpudl.ops.view_copy import *
-from gpudl.ops.search import *
-from gpudl.ops.shape import *
-from gpudl.ops.softmax import *
-from gpudl.ops.sort import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__
