@@ -41,6 +41,7 @@ from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
 from gpudl.ops.create import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.erf import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.reduce import *
