@@ -29,7 +29,7 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
-DOCUMENTED = ("", ".autograd", ".data", ".nn", ".nn.functional", ".nn.init", ".optim", ".random", ".train")
+DOCUMENTED = ("", ".autograd", ".data", ".nn", ".nn.functional", ".nn.init", ".optim", ".random", ".special", ".train")
 
 
 class Part(NamedTuple):

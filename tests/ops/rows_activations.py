@@ -85,3 +85,8 @@ for op in ("elu", "selu", "celu", "relu6", "hardtanh", "hardsigmoid", "hardswish
     row(F + op, bent, call=in_place, note="inplace", unlike=sixth if op == "hardsigmoid" else kink)
 row(F + "softmin", (3, 4), dim=1)
 row(F + "softmin", (3, 4), 0)
+for op in ("erf", "erfc", "expit"):
+    row(f"special.{op}", (3, 4))
+row("special.erfinv", floats((3, 4), low=-0.9, high=0.9))
+for op in ("softmax", "log_softmax"):
+    row(f"special.{op}", (3, 4), 1)
