@@ -11,6 +11,7 @@ from typing import Any as _Any
 from gpudl import autograd as autograd
 from gpudl import ops as ops
 from gpudl import random as random
+from gpudl import special as special
 from gpudl.autograd import enable_grad as enable_grad
 from gpudl.autograd import inference_mode as inference_mode
 from gpudl.autograd import is_grad_enabled as is_grad_enabled
@@ -53,6 +54,7 @@ from gpudl.ops.distributions import *
 from gpudl.ops.dtype_info import *
 from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.erf import *
 from gpudl.ops.exponential import *
 from gpudl.ops.extreme import *
 from gpudl.ops.floats import *

@@ -16,8 +16,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, promote_types
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.create import rand
 from gpudl.ops.pick import Pick, largest_places
+from gpudl.ops.sample import rand
 from gpudl.ops.windows import Lengths, batched, lengths
 
 __all__ = [

@@ -8,11 +8,12 @@ from gpudl.autograd.primitive import check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.accumulate import check_indices, from_front
+from gpudl.ops.dims import broadcast_to
 from gpudl.ops.index import getitem
 from gpudl.ops.operands import Number, fitted, one_dim, operand
 from gpudl.ops.row_reduce import reduce_at
 from gpudl.ops.rows import AddAt, Read, WriteAt, check_room, element_positions, index_array
-from gpudl.ops.shape import broadcast_to, reshape
+from gpudl.ops.shape import reshape
 
 __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "take_along_dim"]
 

@@ -11,11 +11,11 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.accumulate import check_indices, from_front
+from gpudl.ops.dims import broadcast_to
 from gpudl.ops.index import getitem, setitem
 from gpudl.ops.operands import Number, fitted, one_dim, operand
 from gpudl.ops.row_reduce import reduce_at
 from gpudl.ops.rows import AddAt, IndexDtypeError, Read, WriteAt, index_array, row_positions
-from gpudl.ops.shape import broadcast_to
 
 __all__ = [
     "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "put", "take",

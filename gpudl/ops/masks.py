@@ -11,10 +11,10 @@ from gpudl.autograd.primitive import as_array, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.dims import broadcast_to
 from gpudl.ops.index import getitem
 from gpudl.ops.operands import Number, operand
 from gpudl.ops.rows import Read, WriteAt
-from gpudl.ops.shape import broadcast_to
 
 __all__ = ["argwhere", "fill", "masked_scatter", "masked_select", "nonzero", "unravel_index"]
 

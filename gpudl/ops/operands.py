@@ -206,6 +206,18 @@ def fitted(name: str, number: Number, dtype: DType) -> Number:
     raise RuntimeError(f"{name}: {number} does not fit into {dtype}")
 
 
+def floating_only(name: str, input: Tensor) -> Tensor:
+    """The tensor itself.
+
+    Raises: RuntimeError unless it is floating point; TypeError if it is no Tensor.
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(input).__name__}")
+    if input.array.dtype.kind not in "fV":
+        raise RuntimeError(f"{name}: the input is {input.dtype}; cast it to a floating dtype first")
+    return input
+
+
 def one_dim(name: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front.
 

@@ -129,10 +129,13 @@ for op in ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout
 row("embedding", table, index, unlike=few)
 row("embedding", table, index, 2, unlike={**few, **left_out})
 
-# The database gives the table first, the functions take it second.
+
+def table_first(function):
+    """The database gives the table first, the functions take it second."""
+    return lambda table, index, *args, **named: function(index, table, *args, **named)
+
+
 CALLS = {
-    "nn.functional.embedding": lambda table, index, *args, **named: functional.embedding(index, table, *args, **named),
-    "nn.functional.embedding_bag": lambda table, index, *args, **named: functional.embedding_bag(
-        index, table, *args, **named
-    ),
+    "nn.functional.embedding": table_first(functional.embedding),
+    "nn.functional.embedding_bag": table_first(functional.embedding_bag),
 }
