@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gpudl.autograd.tensor import Tensor
-from gpudl.ops import factorize, matrix_norms, pinv, solve, triangular
+from gpudl.ops import factorize, pinv, solve, triangular
 from gpudl.ops.factorize import QAndR
 from gpudl.ops.matrices import turned
 from gpudl.ops.matrix_functions import matrix_exp, matrix_power
-from gpudl.ops.operands import Dim, Number
 from gpudl.ops.solve import det, logdet, slogdet
 from gpudl.ops.triangular import cholesky_inverse, cholesky_solve
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "inverse", "logdet", "matrix_exp", "matrix_power",
-    "norm", "pinverse", "qr", "slogdet", "svd",
+    "pinverse", "qr", "slogdet", "svd",
 ]  # fmt: skip
 
 
@@ -37,28 +36,6 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def qr(input: Tensor, some: bool = True) -> QAndR:
     """As linalg.qr: reduced, or complete if not `some`."""
     return factorize.qr(input, "reduced" if some else "complete")
-
-
-def norm(
-    input: Tensor, p: Number | str | None = "fro", dim: Dim = None, keepdim: bool = False, dtype: Any = None
-) -> Tensor:
-    """A norm over all elements or along dimensions; linalg.vector_norm and linalg.matrix_norm say clearer which.
-
-    Args:
-        input: floating point.
-        p: a number, as ord in linalg.vector_norm; "fro" or None: 2; "nuc": the sum of the singular values of matrices.
-        dim: a dimension or several, default all.
-        keepdim: keep them at length 1.
-        dtype: cast to this floating dtype first, which must not be narrower.
-    Raises: as those two.
-    """
-    if p == "nuc":
-        dims = tuple(range(input.ndim)) if dim is None else (dim,) if isinstance(dim, int) else dim
-        return matrix_norms.matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
-    if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"norm: expected a number, 'fro' or 'nuc' for p, got {p!r}")
-    order = 2 if p is None or isinstance(p, str) else p
-    return matrix_norms.vector_norm(input, order, dim, keepdim, dtype=dtype)
 
 
 class USV(NamedTuple):

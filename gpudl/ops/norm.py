@@ -9,6 +9,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.elementwise import where
+from gpudl.ops.matrix_norms import matrix_norm
 from gpudl.ops.operands import Dim, Number, dims_of, one_dim, promoted, total
 from gpudl.ops.reduce import Reduction, cast_first
 
@@ -96,19 +97,22 @@ def norm(
 
     Args:
         p: a number; inf for the largest absolute value, -inf for the smallest, 0 for the number of nonzeros. "fro" and
-            None are 2.
+            None are 2; "nuc", over two dimensions: the sum of the singular values.
         dim: the dimension or dimensions to reduce, default all.
         keepdim: keep them at length 1.
         dtype: cast to this dtype first.
     Raises: RuntimeError unless the input is floating point, and for the norm inf or -inf of no elements; IndexError if
-        a dim is out of range; ValueError for another name.
+        a dim is out of range; RuntimeError for another name.
     Gradient: dy * input * abs(input)**(p - 2) / result**(p - 1), 0 where the result is 0.
     """
     if input.dtype.kind not in "fV":
         raise RuntimeError(f"norm: the input is {input.dtype}; cast it to a floating dtype first")
     x = cast_first(input, dtype, None)
+    if p == "nuc":
+        dims = tuple(range(input.ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+        return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
-        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
+        raise RuntimeError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
     if p == "fro" and not isinstance(dim, int) and dim is not None and len(dim) > 2:
         raise ShapeError(f"norm: 'fro' is over at most 2 dimensions, got dim {dim}; give p=2 for more")
     power = 2.0 if p is None or isinstance(p, str) else float(p)

@@ -20,8 +20,6 @@ UNLIKE = {
     **{f"{op} {kind}": _triangle for op in ("cholesky_solve", "cholesky_inverse") for kind in ("float64", "float32")},
     **{f"{op} float16": _half for op in ("addbmm", "matrix_exp", "linalg.vector_norm")},
 }
-if not hasattr(gpudl.Tensor, "mH"):
-    UNLIKE["svd"] = "torch's entry looks at the results through mH"
 # Sums of products that nearly cancel, and small gaps between singular values, make much of a rounding; the errors of
 # both libraries against float64 are alike.
 SLACK = {

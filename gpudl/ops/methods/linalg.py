@@ -40,7 +40,6 @@ class LinalgMethods:
     cholesky = linalg_names.cholesky
     cholesky_solve = linalg_names.cholesky_solve
     cholesky_inverse = linalg_names.cholesky_inverse
-    norm = linalg_names.norm
     qr = linalg_names.qr
     svd = linalg_names.svd
     matrix_exp = linalg_names.matrix_exp
