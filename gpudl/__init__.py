@@ -11,6 +11,7 @@ from typing import Any as _Any
 from gpudl import autograd as autograd
 from gpudl import ops as ops
 from gpudl import random as random
+from gpudl import special as special
 from gpudl.autograd import enable_grad as enable_grad
 from gpudl.autograd import inference_mode as inference_mode
 from gpudl.autograd import is_grad_enabled as is_grad_enabled
@@ -36,19 +37,70 @@ from gpudl.backend.dtypes import uint8 as uint8
 from gpudl.backend.errors import DeviceError as DeviceError
 from gpudl.backend.errors import GraphError as GraphError
 from gpudl.backend.errors import ShapeError as ShapeError
+from gpudl.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from gpudl.ops.adaptive_pool import adaptive_max_pool1d_with_indices as adaptive_max_pool1d  # noqa: F401
 from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
+from gpudl.ops.conv import *
+from gpudl.ops.convolution import *
 from gpudl.ops.create import *
+from gpudl.ops.cumsum import *
+from gpudl.ops.cumulative import *
+from gpudl.ops.diagonal import *
+from gpudl.ops.dims import *
+from gpudl.ops.distance import cdist as cdist
+from gpudl.ops.distributions import *
+from gpudl.ops.dtype_info import *
+from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
+from gpudl.ops.erf import *
+from gpudl.ops.exponential import *
+from gpudl.ops.extreme import *
+from gpudl.ops.floats import *
 from gpudl.ops.gamma import *
+from gpudl.ops.gather import *
+from gpudl.ops.generator import *
+from gpudl.ops.group_norm import *
+from gpudl.ops.histogram import *
+from gpudl.ops.index_along import *
+from gpudl.ops.join import *
+from gpudl.ops.layer_norm import *
+from gpudl.ops.linalg_names import *
+from gpudl.ops.logcumsumexp import *
+from gpudl.ops.logic import *
+from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
+from gpudl.ops.max_pool2d import *
+from gpudl.ops.norm import *
 from gpudl.ops.operands import result_type as result_type
 from gpudl.ops.pixel_shuffle import *
+from gpudl.ops.pooling import avg_pool1d as avg_pool1d
+from gpudl.ops.pooling import max_pool1d as max_pool1d
+from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from gpudl.ops.pooling import max_pool3d as max_pool3d
+from gpudl.ops.positional import *
+from gpudl.ops.prod import *
+from gpudl.ops.products import *
+from gpudl.ops.quantile import *
+from gpudl.ops.ranges import *
+from gpudl.ops.rearrange import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
+from gpudl.ops.rms_norm import *
+from gpudl.ops.rounding import *
+from gpudl.ops.sample import *
+from gpudl.ops.search import *
 from gpudl.ops.shape import *
+from gpudl.ops.similarity import *
 from gpudl.ops.softmax import *
+from gpudl.ops.sort import *
+from gpudl.ops.split import *
+from gpudl.ops.statistics import *
+from gpudl.ops.ternary import *
+from gpudl.ops.trigonometry import *
+from gpudl.ops.variance import *
+from gpudl.ops.view_copy import *
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__
@@ -56,6 +108,7 @@ from gpudl.version import __version__ as __version__
 if TYPE_CHECKING:
     from gpudl import data as data
     from gpudl import func as func
+    from gpudl import linalg as linalg
     from gpudl import nn as nn
     from gpudl import optim as optim
 
@@ -66,12 +119,12 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import gpudl` leaves for when it is used: gpudl.nn, gpudl.optim, gpudl.data, gpudl.func, bfloat16."""
+    """What `import gpudl` leaves for when it is used: its wings, and bfloat16."""
     if name == "bfloat16":
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "func", "nn", "optim"):
+    if name in ("data", "func", "linalg", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

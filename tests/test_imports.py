@@ -80,7 +80,7 @@ def test_importing_says_nothing_and_changes_nothing(report: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["", ".autograd", ".data", ".nn", ".nn.functional", ".ops", ".optim", ".random", ".train"]
+    "module", ["", ".autograd", ".data", ".linalg", ".nn", ".nn.functional", ".ops", ".optim", ".random", ".train"]
 )
 def test_every_exported_name_resolves(module: str) -> None:
     package = importlib.import_module(f"gpudl{module}")

@@ -12,13 +12,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # What each wing may import, besides itself. "gpudl" is the package's own __init__ with all the public names.
 _core = ["version", "backend", "random", "autograd", "ops"]
-_library = [*_core, "nn", "data", "optim"]
+_library = [*_core, "linalg", "special", "nn", "data", "optim"]
 MAY_IMPORT = {
     "version": [],
     "backend": ["version"],
     "random": ["version", "backend"],
     "autograd": ["version", "backend", "random"],
     "ops": ["version", "backend", "random", "autograd"],
+    "linalg": _core,
+    "special": _core,
     "nn": _core,
     "data": _core,
     "optim": [*_core, "nn"],

@@ -29,7 +29,8 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
-DOCUMENTED = ("", ".autograd", ".data", ".func", ".nn", ".nn.functional", ".nn.init", ".optim", ".random", ".train")
+WINGS = ["autograd", "data", "func", "linalg", "nn", "nn.functional", "nn.init", "optim", "random", "special", "train"]
+DOCUMENTED = ("", *(f".{wing}" for wing in WINGS))
 
 
 class Part(NamedTuple):
@@ -147,8 +148,13 @@ def files_with_kernels(folder: Path) -> dict[Path, list[Part]]:
 
 
 def rooms() -> dict[str, list[str]]:
-    """Room -> its ops."""
-    return {path.stem: ops_of(parts) for path, parts in files_with_kernels(OPS).items()}
+    """Room -> its ops. A file with nothing but helpers of rooms, add_..._ and check_..., is none."""
+    return {path.stem: ops_of(parts) for path, parts in files_with_kernels(OPS).items() if not _is_toolbox(parts)}
+
+
+def _is_toolbox(parts: list[Part]) -> bool:
+    names = [part.name for part in parts if part.kind == "kernel"]
+    return all(name.endswith("_") or name.startswith("check_") for name in names)
 
 
 def test_rooms_are_laid_out_alike() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 # dtype: (relative, absolute). Gradients and values alike: both are a few roundings of well-scaled numbers. The
 # oracle adds up in another order, and for float16 in another precision.
 TOLERANCES = {
+    "bfloat16": (1.6e-2, 1e-2),
     "float16": (4e-3, 2e-3),
     "float32": (3e-6, 3e-6),
     "float64": (1e-12, 1e-12),
@@ -28,5 +29,7 @@ def assert_close(got, want, label, slack=1.0, along=()):
     assert got.shape == want.shape, f"{label}: shape {got.shape}, expected {want.shape}"
     assert got.dtype == want.dtype, f"{label}: dtype {got.dtype}, expected {want.dtype}"
     relative, absolute = tolerance(want.dtype, *along)
+    if want.dtype.name == "bfloat16":
+        got, want = got.astype("float32"), want.astype("float32")
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(got, want, relative * slack, absolute * slack, equal_nan=True, err_msg=label)

@@ -11,11 +11,12 @@ Memory may be seen through several tensors: views share it with their base. Writ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.node import Node
-from gpudl.autograd.primitive import check_devices
+from gpudl.autograd.primitive import as_array, check_devices
 from gpudl.autograd.tensor import Leaf, Tensor, node_of, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.dtypes import category
@@ -57,7 +58,7 @@ def require_writable(target: Tensor, name: str) -> None:
     if target._version is None and not mode.inference:
         raise RuntimeError(f"{name}: an inference tensor cannot be changed outside inference_mode; clone() it first")
     if mode.enabled:
-        owner = target if target._base is None else target._base
+        owner = target if target._base is None else base_of(target)
         if isinstance(owner._node, Leaf):
             what = "a leaf tensor" if owner is target else "a view of a leaf tensor"
             raise RuntimeError(f"{name}: {what} that requires grad cannot be changed in place; do it under no_grad()")
@@ -72,19 +73,61 @@ def rebind(target: Tensor, node: Node | None) -> None:
         target._version[0] += 1
     if not mode.enabled:
         return
-    base = target._base
-    if base is None:
+    if target._base is None:
         target._node = node
-    elif node is not None or base._node is not None:
+        return
+    base = base_of(target)
+    if node is not None or base._node is not None:
         base._node = Overwrite(base._node, node, target._steps)
         target._node = node
         target._seen = target._version[0] if target._version is not None else 0
 
 
+def base_of(view: Tensor) -> Tensor:
+    """What a view's steps start from: its base, or what that was before its own shape was changed in place."""
+    base = view._base
+    assert base is not None
+    return base if base._base is None else base._base
+
+
+def reshape_(name: str, operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The in-place form of an operation that gives a view: the tensor becomes that view of what it was.
+
+    Views of the tensor made earlier keep it as their base; `base_of` leads them on to what it was.
+
+    Args:
+        name: the method's, for messages.
+        operation: the function that it is the in-place form of.
+    """
+
+    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._version is None and not mode.inference:
+            raise RuntimeError(
+                f"{name}: an inference tensor cannot be changed outside inference_mode; clone() it first"
+            )
+        owner = self if self._base is None else base_of(self)
+        if isinstance(self._node, Leaf) or (mode.enabled and isinstance(owner._node, Leaf)):
+            raise RuntimeError(f"{name}: a leaf tensor that requires grad, or a view of one, cannot change its shape")
+        before = wrap(self.array, node_of(self), self._version)
+        if self._base is not None:
+            before._base, before._steps, before._seen = self._base, self._steps, self._seen
+        after = operation(before, *args, **kwargs)
+        if self._version is not None:
+            self._version[0] += 1
+            after._seen = self._version[0]
+        for part in ("array", "_node", "_base", "_steps", "_seen"):
+            setattr(self, part, getattr(after, part))
+        return self
+
+    change.__name__ = name
+    change.__doc__ = f"{operation.__name__}, in place: the tensor itself takes the new shape, and is returned."
+    return change
+
+
 def refresh(view: Tensor) -> None:
     """Give a view the node that it has after its base was changed."""
-    base = view._base
-    assert base is not None and view._version is not None
+    base = base_of(view)
+    assert view._version is not None
     view._seen = view._version[0]
     if base._node is None:
         view._node = None
@@ -119,7 +162,7 @@ class Overwrite(Node):
         self.steps = steps
 
     def run(self, gradient: Any, retain: bool) -> tuple[Any, ...]:
-        outside, inside = self.run_recorded(wrap(gradient, None), retain)
+        outside, inside = self.run_recorded(wrap(as_array(gradient), None), retain)
         return outside.array, inside.array
 
     def run_recorded(self, gradient: Tensor, retain: bool) -> tuple[Any, ...]:

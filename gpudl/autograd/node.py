@@ -44,10 +44,16 @@ class Node:
 
 
 class Gradients(dict[int, Any]):
-    """Output index -> gradient, for an operation with several outputs; sums merge, since each index arrives once."""
+    """Output index -> gradient, for an operation with several outputs.
+
+    An index may arrive more than once: from the output itself, and from a backward that had saved it.
+    """
 
     def __add__(self, other: Gradients) -> Gradients:
-        return Gradients(self | other)
+        total = Gradients(self)
+        for index, gradient in other.items():
+            total[index] = total[index] + gradient if index in total else gradient
+        return total
 
 
 class Pick(Node):

@@ -51,12 +51,14 @@ class Primitive(Node):
         differentiable: False when no result has a gradient, as for comparisons.
         widens: False when half floats on the CPU come as they are, not as float32 whose results are rounded: for
             primitives that only move elements, that write into their arguments, or that choose the result's dtype.
+        fills: False when backward takes None, not zeros, for those of several results that have no gradient.
     """
 
     __slots__ = ("_guards", "_likes", "saved")
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     widens: ClassVar[bool] = True
+    fills: ClassVar[bool] = True
     saved: Any
     _guards: tuple[Guard, ...]
     _likes: list[tuple[tuple[int, ...], Any]]
@@ -230,7 +232,9 @@ class Primitive(Node):
         if type(gradient) is Gradients:
             bare = {index: value.array for index, value in gradient.items()}
             filled = enumerate(ctx._all_gradients(bare))
-            result = twin.backward(*(gradient[i] if i in gradient else wrap(array, None) for i, array in filled))
+            result = twin.backward(
+                *(gradient[i] if i in gradient else None if array is None else wrap(array, None) for i, array in filled)
+            )
         else:
             result = twin.backward(gradient)
         if not retain and ctx.saved is not _NOTHING:
@@ -264,9 +268,11 @@ class Primitive(Node):
             return array  # a number, or None
         return None if array.dtype.kind in "fV" else wrap(array, None)
 
-    def _all_gradients(ctx, given: dict[int, Array]) -> list[Array]:
-        """The gradients of all results: zeros where none arrived."""
-        some = next(iter(given.values()))
+    def _all_gradients(ctx, given: dict[int, Array]) -> list[Array | None]:
+        """The gradients of all results: zeros, or None, where none arrived."""
+        if not ctx.fills:
+            return [given.get(index) for index in range(len(ctx._likes))]
+        some = as_array(next(iter(given.values())))  # NumPy gives numbers for 0-d results
         place, backend = device_of(some), backend_of(some)
         return [
             given[index] if index in given else backend.full(shape, 0, dtype, place)
@@ -301,7 +307,9 @@ def link_view(cls: type[Primitive], args: tuple[Any, ...], output: Tensor) -> No
     """If `output` shares memory with the first argument, tie their versions together, and say how it was made."""
     source = args[0]
     memory = output.array.base
-    if memory is None or (memory is not source.array and memory is not source.array.base):
+    while memory is not None and memory is not source.array and memory is not source.array.base:
+        memory = getattr(memory, "base", None)  # of a view by strides, NumPy names a helper object first
+    if memory is None:
         return
     output._version = source._version
     step = (cls, args[1:])

@@ -9,5 +9,13 @@ class ShapeError(ValueError, RuntimeError):
     """Shapes that an operation cannot combine. PyTorch raises RuntimeError and NumPy ValueError here: it is both."""
 
 
+class OutOfRangeError(IndexError, RuntimeError):
+    """An index beyond the end of a dimension. PyTorch raises one or the other by the operation: it is both."""
+
+
 class GraphError(RuntimeError):
     """The autograd graph cannot give a right gradient: freed, changed in place, or not connected."""
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that an operation of linear algebra cannot take: singular, not positive definite, not converging."""

@@ -13,10 +13,11 @@ from gpudl.nn import init
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.ops.create import zeros
-from gpudl.ops.elementwise import sigmoid, tanh
+from gpudl.ops.exponential import sigmoid
 from gpudl.ops.linear import linear
 from gpudl.ops.relu import relu
 from gpudl.ops.softmax import log_softmax, softmax
+from gpudl.ops.trigonometry import tanh
 
 
 class Linear(Module):

@@ -7,9 +7,14 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.ops.operands import Binary, Number, binary, fitted, operand, promoted
+from gpudl.ops.operands import Binary, Number, as_tensors, binary, fitted, operand, promoted
+from gpudl.ops.rounding import whole_quotient
+from gpudl.ops.unary import tensor_only
 
-__all__ = ["add", "div", "maximum", "minimum", "mul", "neg", "pow", "sub"]
+__all__ = [
+    "add", "div", "divide", "maximum", "minimum", "mul", "multiply", "neg", "negative", "pow", "rsub", "sub",
+    "subtract", "true_divide",
+]  # fmt: skip
 
 
 class Add(Binary):
@@ -208,11 +213,20 @@ def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     return binary(Mul, input, other)
 
 
-def div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+def div(input: Tensor | Number, other: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
     """input / other, elementwise and true: integers give the default floating dtype. Dividing by 0 gives inf or nan.
+
+    Args:
+        input, other: as in add.
+        rounding_mode: None, or "floor" (down) or "trunc" (toward 0), which keep the promoted dtype.
+    Raises: as add; RuntimeError for another rounding_mode, and for integers divided by 0 with one.
 
     Gradient: dz / other, -dz * input / other**2.
     """
+    if rounding_mode is not None:
+        if rounding_mode not in ("floor", "trunc"):
+            raise RuntimeError(f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}")
+        return whole_quotient("div", input, other, rounding_mode == "floor")
     if not isinstance(input, Tensor) or input.array.dtype.kind not in "fV":
         input, other = promoted("div", input, other, floating=True)
     return binary(Div, input, other)
@@ -224,6 +238,8 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     Raises: RuntimeError for integers to a negative integer power, whose result is no integer.
     Gradient: dz * exponent * input**(exponent - 1), dz * result * log(input) (0 where input is 0, exponent >= 0).
     """
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError(f"pow: expected a Tensor among the operands, got {input!r} and {exponent!r}")
     x, y = promoted("pow", input, exponent)
     if isinstance(y, (bool, int)) and x.dtype.kind in "iu":
         given: Any = exponent  # y may have been wrapped around
@@ -244,17 +260,22 @@ def neg(input: Tensor) -> Tensor:
 
 def maximum(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """The larger of two, elementwise; nan if one is nan. The gradient goes to the larger, half to each on a tie."""
-    return binary(Maximum, *_as_tensors("maximum", input, other))
+    return binary(Maximum, *as_tensors("maximum", input, other))
 
 
 def minimum(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """The smaller of two, elementwise; nan if one is nan. The gradient goes to the smaller, half to each on a tie."""
-    return binary(Minimum, *_as_tensors("minimum", input, other))
+    return binary(Minimum, *as_tensors("minimum", input, other))
 
 
-def _as_tensors(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    """Both promoted, a number as a 0-d tensor beside the other: their bodies ask for the operand's namespace."""
-    x, y = promoted(name, x, y)
-    if not isinstance(x, Tensor):
-        x = y.new_full((), x)
-    return x, y if isinstance(y, Tensor) else x.new_full((), y)
+def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+    """other - alpha * input; arguments and errors as in sub."""
+    return sub(other, tensor_only("rsub", input), alpha=alpha)
+
+
+def true_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """div without rounding."""
+    return div(input, other)
+
+
+subtract, multiply, divide, negative = sub, mul, div, neg

@@ -11,7 +11,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.autograd.widen import Cast
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_host, transfer
-from gpudl.backend.dtypes import dtype_of, float16, float32, float64, int32, int64
+from gpudl.backend.dtypes import dtype_of, float16, float32, float64, int8, int16, int32, int64, uint8
+from gpudl.backend.errors import DeviceError
 
 __all__ = ["clone"]
 
@@ -47,23 +48,35 @@ class Discretize(Cast):
     differentiable = False
 
 
-def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+def to(
+    input: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+) -> Tensor:
     """The tensor with another dtype, on another device, or both; itself if nothing changes.
 
     Args:
-        args: a dtype, a device, both in either order, or a Tensor to be like.
+        args: a dtype, a device, both in either order, or a Tensor to be like; then, as bools, non_blocking and copy.
         dtype, device: the same by name.
+        non_blocking: accepted for PyTorch's sake; the values are there when they are used.
         copy: give a copy in any case.
     Raises: DeviceError if the device is not available; TypeError for what is neither dtype nor device.
     Gradient: dy with the input's dtype, on its device.
     """
+    flags: list[bool] = []
     for arg in args:
         if isinstance(arg, Tensor):
             dtype, device = arg.dtype, arg.device
         elif isinstance(arg, Device) or (isinstance(arg, str) and not _is_dtype_name(arg)):
             device = arg
-        else:
+        elif isinstance(arg, bool):
+            flags.append(arg)
+        elif arg is not None:
             dtype = arg
+    copy = flags[1] if len(flags) > 1 else copy
     result = input
     if device is not None:
         target = _resolve(device)
@@ -97,6 +110,11 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return to(input, dtype=other.dtype)
 
 
+def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The tensor with another dtype; without one, the name of its own, such as "gpudl.float32"."""
+    return f"gpudl.{input.dtype.name}" if dtype is None else to(input, dtype=dtype, non_blocking=non_blocking)
+
+
 def clone(input: Tensor) -> Tensor:
     """A copy with memory of its own, in C order. Gradient: dy."""
     return Clone.apply(input)  # type: ignore[no-any-return]
@@ -127,6 +145,29 @@ def half(input: Tensor) -> Tensor:
     return to(input, dtype=float16)
 
 
+def bfloat16(input: Tensor) -> Tensor:
+    """As bfloat16.
+
+    Raises: ImportError if ml_dtypes is not installed.
+    """
+    return to(input, dtype="bfloat16")
+
+
+def byte(input: Tensor) -> Tensor:
+    """As uint8, fractions cut off."""
+    return to(input, dtype=uint8)
+
+
+def char(input: Tensor) -> Tensor:
+    """As int8, fractions cut off."""
+    return to(input, dtype=int8)
+
+
+def short(input: Tensor) -> Tensor:
+    """As int16, fractions cut off."""
+    return to(input, dtype=int16)
+
+
 def int_(input: Tensor) -> Tensor:
     """As int32, fractions cut off."""
     return to(input, dtype=int32)
@@ -147,19 +188,27 @@ def cpu(input: Tensor) -> Tensor:
     return to(input, device=CPU)
 
 
-def cuda(input: Tensor, index: int = 0) -> Tensor:
-    """On a CUDA device.
+def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """On a CUDA device: the first, one by number, or one by name.
 
-    Raises: DeviceError if there is none.
+    Raises: DeviceError if there is none, or it is of another type.
     """
-    return to(input, device=Device("cuda", index))
+    del non_blocking
+    target = Device("cuda", device or 0) if device is None or isinstance(device, int) else _resolve(device)
+    if target is not Device("cuda", target.index):
+        raise DeviceError(f"cuda(): {str(target)!r} is no CUDA device; use to() for others")
+    return to(input, device=target)
 
 
-def numpy(input: Tensor) -> np.ndarray[Any, Any]:
+def numpy(input: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
     """The NumPy array behind a CPU tensor, sharing memory.
 
-    Raises: RuntimeError if the tensor requires grad (detach() first); TypeError if it is not on the CPU.
+    Args:
+        force: detach and copy to the CPU where that is needed.
+    Raises: unless forced, RuntimeError if the tensor requires grad; TypeError if it is not on the CPU.
     """
+    if force:
+        return to_host(input.array)
     if input.requires_grad:
         raise RuntimeError("numpy() of a tensor that requires grad would lose its history; use detach().numpy()")
     if not is_on_host(input.array):

@@ -11,10 +11,11 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import to_host
 from gpudl.ops.operands import Number, promoted
+from gpudl.ops.unary import tensor_only
 
 __all__ = [
-    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "gt", "isclose",
-    "isfinite", "isinf", "isnan", "le", "lt", "ne",
+    "allclose", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "equal", "ge", "greater",
+    "greater_equal", "gt", "isclose", "isfinite", "isinf", "isnan", "le", "less", "less_equal", "lt", "ne", "not_equal",
 ]  # fmt: skip
 
 
@@ -33,7 +34,7 @@ _PRIMITIVES: dict[str, Any] = {name: type(name, (Compare,), {"__slots__": ()}) f
 
 
 def _compare(name: str, relation: Callable[[Any, Any], Any], x: Any, y: Any) -> Tensor:
-    x, y = promoted(name, x, y)
+    x, y = promoted(name, tensor_only(name, x), y)
     return _PRIMITIVES[name].apply(relation, x, y)  # type: ignore[no-any-return]
 
 
@@ -68,6 +69,8 @@ def ge(input: Tensor, other: Tensor | Number) -> Tensor:
 
 
 def _bits(name: str, relation: Callable[[Any, Any], Any], x: Any, y: Any) -> Tensor:
+    if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+        raise TypeError(f"{name}: expected a Tensor among the operands, got {x!r} and {y!r}")
     x, y = promoted(name, x, y)
     for value in (x, y):
         if isinstance(value, float) or (isinstance(value, Tensor) and value.dtype.kind in "fV"):
@@ -128,6 +131,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
 
     Raises: ShapeError if the shapes do not broadcast; RuntimeError if the dtypes differ, as in PyTorch.
     """
+    tensor_only("isclose", input), tensor_only("isclose", other)
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must not be negative, got {rtol} and {atol}")
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: the dtypes differ, {input.dtype} and {other.dtype}")
 
@@ -140,3 +146,6 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """True if all elements are close; a Python bool. Arguments and errors as in isclose."""
     return bool(to_host(isclose(input, other, rtol, atol, equal_nan).array).all())
+
+
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge

@@ -1,27 +1,26 @@
-"""Making tensors: from values, from arrays, filled, counted and random."""
+"""Making tensors: from values, from arrays, and filled with one value."""
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import quiet
 from gpudl.backend.device import CPU, Device, require, to_host, transfer
 from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.cast import to
-from gpudl.ops.operands import fitted, result_type
-from gpudl.random import sampling_stream
+from gpudl.ops.cast import clone, to
+from gpudl.ops.operands import fitted, listed, result_type
 
 __all__ = [
-    "arange", "as_tensor", "eye", "from_numpy", "full", "full_like", "ones", "ones_like", "rand", "randn", "tensor",
-    "zeros", "zeros_like",
+    "as_tensor", "asarray", "empty", "empty_like", "fill", "from_numpy", "full", "full_like", "ones", "ones_like",
+    "scalar_tensor", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Spec = str | Device | None
@@ -31,19 +30,21 @@ def _place(spec: Spec) -> Device:
     return CPU if spec is None else resolve(spec)
 
 
-def _put(array: np.ndarray[Any, Any], spec: Spec, requires_grad: bool) -> Tensor:
+def placed(array: np.ndarray[Any, Any], spec: Spec, requires_grad: bool = False) -> Tensor:
+    """A host array as a tensor on a device; None is the CPU.
+
+    Raises: DeviceError if the device is not available; RuntimeError for integers that should require grad.
+    """
     tensor = wrap(transfer(array, _place(spec)), None)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def lengths_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """The lengths in zeros(2, 3) or zeros((2, 3)).
+def lengths_of(args: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """The lengths in zeros(2, 3), zeros((2, 3)) or zeros(size=(2, 3)).
 
-    Raises: ShapeError for a negative length; TypeError for what is no int.
+    Raises: ShapeError for a negative length; TypeError for what is no int, or no length at all.
     """
-    if len(shape) == 1 and isinstance(shape[0], Sequence):
-        shape = tuple(shape[0])
-    lengths = tuple(map(operator.index, shape))
+    lengths = tuple(map(operator.index, listed("size", args, size)))
     if any(length < 0 for length in lengths):
         raise ShapeError(f"a shape has no negative lengths, got {lengths}")
     return lengths
@@ -52,13 +53,13 @@ def lengths_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
 def _filled(shape: tuple[int, ...], value: Any, dtype: Any, spec: Spec, requires_grad: bool) -> Tensor:
     place = _place(spec)
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    value = _number(value)
+    value = number_of(value)
     tensor = wrap(require(place).full(shape, fitted("full", value, kind), kind, place), None)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def _number(value: Any) -> Any:
-    """A Python number; those of NumPy and 0-d tensors as one."""
+def number_of(value: Any) -> Any:
+    """A Python number; those of NumPy and tensors of one element as one."""
     return value.item() if isinstance(value, (Tensor, np.generic)) else value
 
 
@@ -78,14 +79,37 @@ def tensor(data: Any, *, dtype: Any = None, device: Spec = None, requires_grad: 
         copied = wrap(data.array.copy(), None)
         moved = to(copied, dtype=dtype, device=device)
         return moved.requires_grad_() if requires_grad else moved
-    return _put(_host_array(data, dtype, copy=True), device, requires_grad)
+    return placed(_host_array(data, dtype, copy=True), device, requires_grad)
 
 
 def as_tensor(data: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
     """As tensor, but sharing memory where it can: a Tensor or NumPy array of that dtype and device is not copied."""
     if isinstance(data, Tensor):
         return to(data, dtype=dtype, device=device)
-    return _put(_host_array(data, dtype, copy=False), device, False)
+    array = _host_array(data, dtype, copy=False)
+    return placed(array.view() if array is data else array, device)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Spec = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """As as_tensor, but without history, and with a say whether it copies.
+
+    Args:
+        obj: numbers, nested sequences, a NumPy array, or a Tensor.
+        dtype, device: as in tensor.
+        copy: True: always; False: never; None: where it must.
+        requires_grad: mark the result as wanting a gradient.
+    Raises: ValueError if copy is False and one is needed; else as tensor.
+    """
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    shared = as_tensor(obj, dtype=dtype, device=device)
+    memory = obj.array if isinstance(obj, Tensor) else obj
+    if copy is False and not (shared.array is memory or np.may_share_memory(shared.array, memory)):
+        raise ValueError("asarray: this dtype and device need a copy; allow it with copy=None")
+    shared = shared.detach() if shared.requires_grad or shared is obj else shared
+    return shared.requires_grad_() if requires_grad else shared
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
@@ -111,7 +135,7 @@ def _host_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
         array = np.array(data) if copy else np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the nested sequences differ in length: {error}") from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufV":
         raise TypeError(f"tensor: cannot make a tensor of {type(data).__name__} with elements of {array.dtype}")
     first = data
     while isinstance(first, (list, tuple)) and first:
@@ -131,23 +155,33 @@ def _host_array(data: Any, dtype: Any, copy: bool) -> np.ndarray[Any, Any]:
         return array.astype(wanted, copy=False)
 
 
-def zeros(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros, float32 by default. `shape` is lengths, or one sequence of them."""
-    return _filled(lengths_of(shape), 0, dtype, device, requires_grad)
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor of a number, float32 by default whatever the number is."""
+    return _filled((), s, dtype, device, requires_grad)
 
 
-def ones(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones, float32 by default. `shape` is lengths, or one sequence of them."""
-    return _filled(lengths_of(shape), 1, dtype, device, requires_grad)
+def zeros(*args: Any, size: Any = None, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros, float32 by default. `args` is lengths, or one sequence of them; or `size` is."""
+    return _filled(lengths_of(args, size), 0, dtype, device, requires_grad)
+
+
+def ones(*args: Any, size: Any = None, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones, float32 by default. `args` is lengths, or one sequence of them; or `size` is."""
+    return _filled(lengths_of(args, size), 1, dtype, device, requires_grad)
+
+
+def empty(*args: Any, size: Any = None, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor whose elements are to be written first; here zeros, so that no run depends on old memory."""
+    return _filled(lengths_of(args, size), 0, dtype, device, requires_grad)
 
 
 def full(
-    shape: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
+    size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of one value; the dtype by default that of the value."""
-    fill_value = _number(fill_value)
+    fill_value = number_of(fill_value)
     kind = number_dtype(fill_value) if dtype is None else dtype
-    return _filled(lengths_of((shape,)), fill_value, kind, device, requires_grad)
+    return _filled(lengths_of((size,)), fill_value, kind, device, requires_grad)
 
 
 def _like(input: Tensor, value: Any, dtype: Any, device: Spec, requires_grad: bool) -> Tensor:
@@ -165,6 +199,11 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Spec = None, requires
     return _like(input, 1, dtype, device, requires_grad)
 
 
+def empty_like(input: Tensor, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
+    """A tensor to be written first, of the input's shape, and its dtype and device unless given; as empty."""
+    return _like(input, 0, dtype, device, requires_grad)
+
+
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False
 ) -> Tensor:
@@ -172,58 +211,33 @@ def full_like(
     return _like(input, fill_value, dtype, device, requires_grad)
 
 
-def new_full(input: Tensor, size: Sequence[int], fill_value: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
-    """One value in a shape of its own, with the input's dtype and device unless given."""
-    kind = input.dtype if dtype is None else dtype
-    return _filled(lengths_of((size,)), fill_value, kind, input.device if device is None else device, False)
-
-
-def arange(
-    start: int | float,
-    end: int | float | None = None,
-    step: int | float = 1,
+def new_full(
+    input: Tensor,
+    size: Sequence[int],
+    fill_value: Any,
     *,
     dtype: Any = None,
     device: Spec = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """start, start + step, ... up to but without end; arange(end) starts at 0. 1-d.
+    """One value in a shape of its own, with the input's dtype and device unless given."""
+    kind = input.dtype if dtype is None else dtype
+    place = input.device if device is None else device
+    return _filled(lengths_of((size,)), fill_value, kind, place, requires_grad)
 
-    Args:
-        dtype: default int64 if all three are ints, else the default floating dtype.
-    Raises: ShapeError if step is 0 or leads away from end, or never gets there.
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like the input with every element set to a number or a 0-d tensor.
+
+    Raises: ShapeError for a value with dimensions; RuntimeError for one that the dtype cannot hold.
+    Gradient: none to the input, that is zeros; to the value, the sum of dy.
     """
-    bounds = tuple(_number(each) for each in ((0, start, step) if end is None else (start, end, step)))
-    whole = all(isinstance(each, int) for each in bounds)
-    kind = (int64 if whole else get_default_dtype()) if dtype is None else dtype_of(dtype)
-    if all(map(math.isfinite, bounds)) and kind == int64:
-        bounds = tuple(map(int, bounds))  # as PyTorch: 0.5 to 3.5 in int64 is 0 to 3
-    start, end, step = bounds
-    if not all(map(math.isfinite, bounds)) or step == 0 or (end - start) * step < 0:
-        raise ShapeError(f"arange: step {step} does not lead from {start} to {end}")
-    with quiet():
-        return _put(np.arange(start, end, step).astype(kind), device, requires_grad)
+    return fill_(clone(input), value)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
-    """Ones on the diagonal, zeros elsewhere; (n, m), m = n by default; float32 by default."""
-    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    rows, columns = lengths_of((n, n if m is None else m))
-    return _put(np.eye(rows, columns, dtype=kind), device, requires_grad)
-
-
-def rand(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
-    """Uniform random numbers in [0, 1), float32 by default: the same after one manual_seed on every device."""
-    return _put(sampling_stream().uniform(lengths_of(shape), dtype=_floating(dtype)), device, requires_grad)
-
-
-def randn(*shape: Any, dtype: Any = None, device: Spec = None, requires_grad: bool = False) -> Tensor:
-    """Normal random numbers of mean 0 and standard deviation 1; as rand."""
-    return _put(sampling_stream().normal(lengths_of(shape), dtype=_floating(dtype)), device, requires_grad)
-
-
-def _floating(dtype: Any) -> DType:
-    kind = get_default_dtype() if dtype is None else dtype_of(dtype)
-    if kind.kind not in "fV":
-        raise RuntimeError(f"random numbers are floating point; {kind} cannot hold them")
-    return kind
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Every element set to a number or a 0-d tensor, in place; returns the tensor."""
+    filler = value.to(input.dtype) if isinstance(value, Tensor) else new_full(input, (), value)
+    if filler.ndim:
+        raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {filler.shape}")
+    return assign(input, filler.to(input.device), "fill_", replace=True)

@@ -1,82 +1,20 @@
-"""Elementwise functions of one operand, and where and clamp. Integers and bools give the default floating dtype."""
+"""Magnitude, sign, limits and choice: abs, sign, clamp, where, masked_fill."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 from gpudl.autograd.primitive import Primitive
-from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import DType, get_default_dtype
+from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import Binary, Number, fitted, operand, result_type, sum_to_shape
+from gpudl.ops.unary import tensor_only
 
-__all__ = ["abs", "clamp", "clip", "exp", "log", "masked_fill", "sigmoid", "sign", "sqrt", "tanh", "where"]
-
-
-class Exp(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = xp_of(x).exp(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * y
-
-
-class Log(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return xp_of(x).log(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        (x,) = ctx.saved
-        return dy / x
-
-
-class Sqrt(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = xp_of(x).sqrt(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy / (y * 2)
-
-
-class Tanh(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = xp_of(x).tanh(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (1 - y * y)
-
-
-class Sigmoid(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        # By way of tanh nothing overflows, whichever sign x has.
-        y = xp_of(x).tanh(x * 0.5) * 0.5 + 0.5
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (1 - y) * y
+__all__ = [
+    "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "masked_fill", "sign", "where",
+]  # fmt: skip
 
 
 class Abs(Primitive):
@@ -159,35 +97,6 @@ class Clamp(Primitive):
         )
 
 
-def _floating(input: Tensor) -> Tensor:
-    return input if input.array.dtype.kind in "fV" else input.to(get_default_dtype())
-
-
-def exp(input: Tensor) -> Tensor:
-    """e ** input. Gradient: dy * result."""
-    return Exp.apply(_floating(input))  # type: ignore[no-any-return]
-
-
-def log(input: Tensor) -> Tensor:
-    """The natural logarithm: -inf at 0, nan below. Gradient: dy / input."""
-    return Log.apply(_floating(input))  # type: ignore[no-any-return]
-
-
-def sqrt(input: Tensor) -> Tensor:
-    """The square root: nan below 0. Gradient: dy / (2 * result)."""
-    return Sqrt.apply(_floating(input))  # type: ignore[no-any-return]
-
-
-def tanh(input: Tensor) -> Tensor:
-    """The hyperbolic tangent. Gradient: dy * (1 - result**2)."""
-    return Tanh.apply(_floating(input))  # type: ignore[no-any-return]
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-input)), without overflow. Gradient: dy * result * (1 - result)."""
-    return Sigmoid.apply(_floating(input))  # type: ignore[no-any-return]
-
-
 def abs(input: Tensor) -> Tensor:
     """The absolute value; any dtype but bool. Gradient: dy * sign(input), 0 at 0."""
     if input.dtype == bool:
@@ -200,23 +109,31 @@ def sign(input: Tensor) -> Tensor:
     return Sign.apply(input)  # type: ignore[no-any-return]
 
 
-def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
-    """`input` where the condition holds, else `other`; all three broadcast.
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
+@overload
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor: ...
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; all three broadcast. Given alone, where the condition holds.
 
     Args:
         condition: bool.
         input, other: Tensors or numbers, promoted to one dtype.
+    Returns: the broadcast shape; for a condition alone a tuple with, for each dimension, the indices of its nonzeros.
     Raises: RuntimeError for a condition that is not bool, and for a number that the dtype cannot hold; TypeError for
         what is no Tensor; ShapeError if the shapes do not broadcast.
     Gradient: dz where the condition holds, to input; elsewhere to other.
     """
     if not isinstance(condition, Tensor):
         raise TypeError(f"where: the condition must be a bool Tensor, got {type(condition).__name__}")
+    if input is None and other is None:
+        found = xp_of(condition.array).nonzero(condition.array if condition.ndim else condition.array.reshape(1))
+        return tuple(wrap(each, None) for each in found)
     if condition.dtype != bool:
         raise RuntimeError(f"where: the condition must be bool, got {condition.dtype}")
     x, y = operand("where", input), operand("where", other)
     dtype = result_type(x, y)
-    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))  # type: ignore[no-any-return]
+    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))
 
 
 def _filler(like: Tensor, value: Tensor | Number, dtype: DType) -> Tensor:
@@ -268,4 +185,20 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     return Clamp.apply(input.to(dtype), *bounds)  # type: ignore[no-any-return]
 
 
-clip = clamp
+def clamp_min(input: Tensor, min: Tensor | Number) -> Tensor:
+    """`input`, but at least `min`: clamp with one bound; bools too."""
+    x = tensor_only("clamp_min", input)
+    return x | min if _bools(x, min) else clamp(x, min=min)
+
+
+def clamp_max(input: Tensor, max: Tensor | Number) -> Tensor:
+    """`input`, but at most `max`: clamp with one bound; bools too."""
+    x = tensor_only("clamp_max", input)
+    return x & max if _bools(x, max) else clamp(x, max=max)
+
+
+def _bools(x: Tensor, bound: Any) -> bool:
+    return x.dtype.kind == "b" and isinstance(bound, (Tensor, bool)) and result_type(x, bound).kind == "b"
+
+
+absolute, clip = abs, clamp

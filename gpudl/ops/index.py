@@ -5,6 +5,7 @@ Basic indices (no tensors) give views. Unlike NumPy, and as in PyTorch, a slice 
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -17,6 +18,7 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import category
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.accumulate import from_front, summed_rows
 from gpudl.ops.operands import Number, operand, sum_to_shape
 
 
@@ -88,13 +90,23 @@ class Put(Primitive):
 
 
 def _embed(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
-    xp = xp_of(x)
-    y = xp.zeros(shape, x.dtype)
-    if _is_basic(index):
+    arrays = [part for part in index if hasattr(part, "dtype")]
+    if not arrays or (len(arrays) == 1 and arrays[0].dtype.kind == "b"):  # no element is named twice
+        y = xp_of(x).zeros(shape, x.dtype)
         y[index] = x
+        return y
+    rest = index[len(arrays) :]
+    leading = all(hasattr(part, "dtype") and part.dtype.kind in "iu" for part in index[: len(arrays)])
+    if leading and all(each is Ellipsis or each == slice(None) for each in rest):
+        lengths = shape[: len(arrays)]
+        places = from_front(arrays[0], lengths[0])
+        for array, length in zip(arrays[1:], lengths[1:]):
+            places = places * length + from_front(array, length)
     else:
-        xp.add.at(y, index, x)
-    return y
+        lengths = shape
+        places = xp_of(x).arange(math.prod(shape)).reshape(shape)[index]
+    rows = x.reshape((places.size, *shape[len(lengths) :]))
+    return summed_rows(math.prod(lengths), places.reshape(-1), rows).reshape(shape)
 
 
 def _is_basic(index: tuple[Any, ...]) -> bool:
@@ -137,7 +149,26 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             )
     if not any(part is Ellipsis for part in found):
         found.append(Ellipsis)  # with it NumPy gives a 0-d view where it would give a scalar
+    _check_masks(tensor, found)
     return tuple(found)
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
+
+
+def _check_masks(tensor: Tensor, parts: list[Any]) -> None:
+    """Raise IndexError for a mask of another shape, which NumPy lets pass where it chooses nothing."""
+    widths = [part.ndim if _is_mask(part) else part is not None for part in parts]
+    dots = next(i for i, part in enumerate(parts) if part is Ellipsis)
+    dim = 0
+    for i, (part, width) in enumerate(zip(parts, widths)):
+        if i == dots:
+            dim = tensor.ndim - sum(widths[dots + 1 :])
+            continue
+        if width and _is_mask(part) and part.shape != tensor.shape[dim : dim + width]:
+            raise IndexError(f"index: a mask of shape {part.shape} for a tensor of shape {tensor.shape}, at dim {dim}")
+        dim += width
 
 
 def _apart(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.matmul import product
 from gpudl.ops.operands import total
 
 __all__ = ["linear"]
@@ -21,7 +22,7 @@ class Linear(Primitive):
     def forward(ctx, x: Array, w: Array, b: Array | None) -> Array:
         ctx.save(x if ctx.edges[1] else None, w if ctx.edges[0] else None)
         ctx.features = w.shape
-        y = x @ w.T
+        y = product(x, w.T) if x.ndim > 2 else x @ w.T
         if b is not None:
             y += b
         return y
@@ -29,8 +30,8 @@ class Linear(Primitive):
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
         x, w = ctx.saved
         for_x, for_w, for_b = ctx.edges
-        dx = dy @ w if for_x else None
         rows = dy if dy.ndim == 2 else dy.reshape((math.prod(dy.shape[:-1]), ctx.features[0]))
+        dx = (rows @ w).reshape((*dy.shape[:-1], ctx.features[1])) if for_x else None
         dw = rows.T @ (x if x.ndim == 2 else x.reshape((rows.shape[0], ctx.features[1]))) if for_w else None
         return dx, dw, total(rows, 0) if for_b else None
 

@@ -1,16 +1,21 @@
-"""Matrix products."""
+"""Matrix products: matmul, and mm, bmm, mv, dot, vdot, which are it for operands of one number of dimensions."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
+from gpudl.backend.dtypes import float64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import sum_to_shape
 
-__all__ = ["matmul"]
+__all__ = ["bmm", "dot", "matmul", "mm", "mv", "vdot"]
+
+# From so many multiplications on, integers gain from BLAS, which knows floating point only.
+_MANY = 1 << 13
 
 
 class Matmul(Primitive):
@@ -20,8 +25,8 @@ class Matmul(Primitive):
     def forward(ctx, x: Array, y: Array) -> Array:
         for_x, for_y = ctx.edges
         ctx.save(x if for_y else None, y if for_x else None)
-        ctx.shapes = x.shape, y.shape
-        return x @ y
+        ctx.shapes = shapes = x.shape, y.shape
+        return product(x, y) if len(shapes[0]) > 2 else x @ y
 
     def backward(ctx, dz: Array) -> tuple[Any, ...]:
         x, y = ctx.saved
@@ -29,17 +34,72 @@ class Matmul(Primitive):
         x_shape, y_shape = ctx.shapes
         if len(x_shape) == len(y_shape) == 2:
             return dz @ y.T if for_x else None, x.T @ dz if for_y else None
-        # A vector is a matrix of one row on the left, of one column on the right, and the product lacks that dimension.
-        rows = (1, *x_shape) if len(x_shape) == 1 else x_shape
-        columns = (*y_shape, 1) if len(y_shape) == 1 else y_shape
-        lead = dz.shape[: dz.ndim - (len(x_shape) > 1) - (len(y_shape) > 1)]
-        dz = dz.reshape((*lead, rows[-2], columns[-1]))
-        dx = dy = None
-        if for_x:
-            dx = sum_to_shape(dz @ y.reshape(columns).swapaxes(-1, -2), rows).reshape(x_shape)
-        if for_y:
-            dy = sum_to_shape(x.reshape(rows).swapaxes(-1, -2) @ dz, columns).reshape(y_shape)
+        return product_gradients(dz, x, y, ctx.shapes)
+
+
+class MatmulIntegers(Primitive):
+    """The product of integers, which has no gradient."""
+
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, y: Array) -> Array:
+        return integer_product(x, y)
+
+
+def product(x: Array, y: Array) -> Array:
+    """x @ y for floating x; a batch of matrices times one matrix or vector is one product, not one for each."""
+    shape = x.shape
+    if len(shape) > 2 and y.ndim <= 2 and y.ndim and shape[-1] == y.shape[0] and x.flags.c_contiguous:
+        flat = x.reshape((math.prod(shape[:-1]), shape[-1])) @ y
+        return flat.reshape((*shape[:-1], *y.shape[1:]))
+    return x @ y
+
+
+def integer_product(x: Array, y: Array) -> Array:
+    """x @ y for integers, in float64 where all sums are exact there."""
+    if x.size * (y.shape[-1] if y.ndim > 1 else 1) < _MANY or not x.ndim or not y.ndim:
+        return x @ y
+    # Python integers: the absolute value of the least int64 is none.
+    largest = math.prod(max(-int(each.min()), int(each.max())) for each in (x, y))
+    if largest * x.shape[-1] >= 1 << 53:
+        return x @ y
+    return (x.astype(float64) @ y.astype(float64)).astype("int64").astype(x.dtype)
+
+
+def product_gradients(
+    dz: Array, x: Array | None, y: Array | None, shapes: tuple[tuple[int, ...], tuple[int, ...]]
+) -> tuple[Any, Any]:
+    """dx and dy of z = x @ y.
+
+    Args:
+        dz: the gradient of the product.
+        x: None where no dy is wanted.
+        y: None where no dx is wanted.
+        shapes: of x and y.
+    """
+    x_shape, y_shape = shapes
+    inner = x_shape[-1]
+    if len(x_shape) == 1 and len(y_shape) == 1:
+        return None if y is None else dz * y, None if x is None else dz * x
+    if len(y_shape) <= 2 and len(x_shape) >= 2:  # one matrix or vector on the right: all rows of x are alike
+        count = math.prod(x_shape[:-1])
+        if len(y_shape) == 1:
+            dx = None if y is None else dz.reshape((*dz.shape, 1)) * y
+            dy = None if x is None else dz.reshape(count) @ x.reshape((count, inner))
+            return dx, dy
+        rows = dz.reshape((count, y_shape[1]))
+        dx = None if y is None else (rows @ y.T).reshape(x_shape)
+        dy = None if x is None else x.reshape((count, inner)).T @ rows
         return dx, dy
+    if len(x_shape) == 1:  # a vector on the left
+        column = dz.reshape((*dz.shape, 1))
+        dx = None if y is None else sum_to_shape((y @ column).reshape(y_shape[:-1]), x_shape)
+        dy = None if x is None else x.reshape((inner, 1)) * dz.reshape((*dz.shape[:-1], 1, dz.shape[-1]))
+        return dx, dy
+    dx = None if y is None else sum_to_shape(dz @ y.swapaxes(-1, -2), x_shape)
+    dy = None if x is None else sum_to_shape(x.swapaxes(-1, -2) @ dz, y_shape)
+    return dx, dy
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -57,10 +117,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     x, y = input.array, other.array
     if x.dtype is not y.dtype and x.dtype != y.dtype:
         raise RuntimeError(f"matmul: the dtypes differ, {x.dtype} and {y.dtype}; cast one with to()")
-    if x.dtype.kind == "b":
+    kind = x.dtype.kind
+    if kind == "b":
         raise RuntimeError("matmul: bools have no products; cast both operands to a number first")
     try:
-        return Matmul.apply_pair(input, other)
+        return (Matmul if kind in "fV" else MatmulIntegers).apply_pair(input, other)
     except ShapeError:
         if x.ndim == 0 or y.ndim == 0:
             raise ShapeError(f"matmul: shapes {x.shape} and {y.shape}: a 0-d tensor is no matrix; use *") from None
@@ -73,3 +134,57 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def rmatmul(input: Tensor, other: Tensor) -> Tensor:
     """other @ input."""
     return matmul(other, input)
+
+
+def need_dims(name: str, **wanted: tuple[Tensor, int]) -> None:
+    """Raise ShapeError unless each tensor has as many dimensions as is said with it: need_dims("mv", vec=(vec, 1))."""
+    for argument, (tensor, ndim) in wanted.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: {argument} must be a Tensor, got {type(tensor).__name__}")
+        if tensor.array.ndim != ndim:
+            raise ShapeError(f"{name}: {argument} must be {ndim}-d, got shape {tensor.shape}")
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, (rows, inner) and (inner, columns).
+
+    Raises: ShapeError unless both are 2-d and fit together; RuntimeError if the dtypes differ or are bool.
+    """
+    need_dims("mm", input=(input, 2), mat2=(mat2, 2))
+    return matmul(input, mat2)
+
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices, (batch, rows, inner) and (batch, inner, columns).
+
+    Raises: ShapeError unless both are 3-d, of one batch, and fit together; RuntimeError if the dtypes differ or are
+        bool.
+    """
+    need_dims("bmm", input=(input, 3), mat2=(mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: the batches differ, shapes {input.shape} and {mat2.shape}; matmul broadcasts them")
+    return matmul(input, mat2)
+
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix (rows, inner) and a vector (inner,).
+
+    Raises: ShapeError unless they are 2-d and 1-d and fit together; RuntimeError if the dtypes differ or are bool.
+    """
+    need_dims("mv", input=(input, 2), vec=(vec, 1))
+    return matmul(input, vec)
+
+
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The sum of the products of two vectors' elements, 0-d.
+
+    Raises: ShapeError unless both are 1-d and of one length; RuntimeError if the dtypes differ or are bool.
+    """
+    need_dims("dot", input=(input, 1), tensor=(tensor, 1))
+    return matmul(input, tensor)
+
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """As dot; they differ for complex numbers only."""
+    need_dims("vdot", input=(input, 1), other=(other, 1))
+    return matmul(input, other)

@@ -66,6 +66,18 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
     return total(gradient, axes).reshape(shape)
 
 
+def kept(gradient: Array, mask: Array) -> Array:
+    """The gradient where the mask holds, 0 elsewhere; they have one shape.
+
+    Its bits times 0 or 1: nothing becomes nan, as inf * 0 would, and no branch is there to guess, as in np.where.
+    """
+    if isinstance(gradient, Tensor):
+        xp = xp_of(gradient)
+        return xp.where(mask, gradient, xp.zeros_like(gradient))
+    gradient = as_array(gradient)
+    return (gradient.view(f"i{gradient.itemsize}") * mask).view(gradient.dtype)
+
+
 def widened(x: Array) -> Array:
     """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
     return x.astype(float32) if x.dtype.char in "eE" else x
@@ -78,8 +90,12 @@ def narrowed(y: Array, dtype: DType) -> Array:
 
 def total(x: Array, axis: Any, keepdims: bool = False) -> Array:
     """The sum along axes, in the array's dtype; half floats are widened on the way."""
-    kind = None if x.dtype.kind in "fV" else x.dtype  # NumPy would sum small integers in int64
-    return narrowed(widened(x).sum(axis=axis, dtype=kind, keepdims=keepdims), x.dtype)
+    if x.dtype.kind not in "fV":
+        return x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims)  # NumPy would sum small integers in int64
+    if isinstance(x, Tensor):
+        return x.sum(axis=axis, keepdims=keepdims)
+    x = as_array(x)
+    return narrowed(backend_of(x).sum(widened(x), axis, keepdims), x.dtype)
 
 
 def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:
@@ -106,6 +122,30 @@ def promoted(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Any, An
     if floating and category(dtype) < 2:
         dtype = get_default_dtype()
     return _cast(x, dtype), _cast(y, dtype)
+
+
+def tensors(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Tensor, Tensor]:
+    """Two Tensors of one dtype, for operations that, in PyTorch, take no numbers.
+
+    Raises: TypeError for numbers, and as `promoted`.
+    """
+    for value in (x, y):
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise TypeError(f"{name}: expected Tensors, got {type(value).__name__}; make one with gpudl.tensor")
+    return promoted(name, x, y, floating)
+
+
+def as_tensors(name: str, x: Any, y: Any, floating: bool = False) -> tuple[Tensor, Tensor]:
+    """Two Tensors of one dtype; a number as a 0-d tensor beside the other.
+
+    Raises: TypeError for two numbers, and as `promoted`.
+    """
+    x, y = promoted(name, x, y, floating)
+    if not isinstance(x, Tensor):
+        if not isinstance(y, Tensor):
+            raise TypeError(f"{name}: expected a Tensor among the operands, got {x} and {y}")
+        return y.new_full((), x, dtype=y.dtype), y
+    return x, y if isinstance(y, Tensor) else x.new_full((), y, dtype=x.dtype)
 
 
 def operand(name: str, value: Any) -> Any:
@@ -166,6 +206,18 @@ def fitted(name: str, number: Number, dtype: DType) -> Number:
     raise RuntimeError(f"{name}: {number} does not fit into {dtype}")
 
 
+def floating_only(name: str, input: Tensor) -> Tensor:
+    """The tensor itself.
+
+    Raises: RuntimeError unless it is floating point; TypeError if it is no Tensor.
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(input).__name__}")
+    if input.array.dtype.kind not in "fV":
+        raise RuntimeError(f"{name}: the input is {input.dtype}; cast it to a floating dtype first")
+    return input
+
+
 def one_dim(name: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front.
 
@@ -211,3 +263,17 @@ def counting(like: Array, count: int) -> Array:
     if isinstance(like, Tensor):
         return wrap(xp_of(like.array).arange(count), None)
     return xp_of(like).arange(count)
+
+
+def listed(name: str, given: tuple[Any, ...], named: Any = None) -> tuple[Any, ...]:
+    """What may be given one by one, as one sequence, or by name: f(2, 3), f((2, 3)) and f(size=(2, 3)).
+
+    Raises: TypeError if it is given twice or not at all.
+    """
+    if named is not None:
+        if given:
+            raise TypeError(f"{name}: an argument is given both by position and by name")
+        given = (named,)
+    elif not given:
+        raise TypeError(f"{name}: an argument is missing")
+    return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given

@@ -1,21 +1,22 @@
-"""Reductions: sum, mean, max, min and their kin, over all elements or some dimensions.
+"""Sums over all elements or some dimensions, what is counted there, and the logarithm of summed exponentials.
 
 `axis` and `keepdims`, NumPy's names, are accepted for `dim` and `keepdim`.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import DType, dtype_of, int64
+from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, uint8
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.arithmetic import maximum, minimum
-from gpudl.ops.operands import Dim, aliased, broadcast, counting, dims_of, narrowed, one_dim, total, widened
+from gpudl.ops.comparison import isnan
+from gpudl.ops.elementwise import masked_fill
+from gpudl.ops.operands import Dim, aliased, broadcast, counting, dims_of, narrowed, total, widened
 
-__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "sum"]
+__all__ = ["all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum", "trace"]
 
 
 class Reduction(Primitive):
@@ -36,6 +37,13 @@ class Reduction(Primitive):
             return y
         return y.reshape(tuple(1 if i in ctx.dims else length for i, length in enumerate(ctx.shape)))
 
+    def count(ctx) -> int:
+        """How many elements went into one result."""
+        count = 1
+        for dim in ctx.dims:
+            count *= ctx.shape[dim]
+        return count
+
 
 class Sum(Reduction):
     __slots__ = ()
@@ -54,75 +62,78 @@ class Mean(Reduction):
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
         wide = widened(x)  # a half float also counts to 65504 only
-        return narrowed(wide.sum(axis=dims, keepdims=keepdim) / wide.dtype.type(ctx.count()), x.dtype)
+        return narrowed(total(wide, dims, keepdim) / wide.dtype.type(ctx.count()), x.dtype)
 
     def backward(ctx, dy: Array) -> Array:
         share = narrowed(widened(dy) / ctx.count(), dy.dtype)
         return broadcast(ctx.spread(share), ctx.shape)
 
-    def count(ctx) -> int:
-        """How many elements went into one result."""
-        count = 1
-        for dim in ctx.dims:
-            count *= ctx.shape[dim]
-        return count
 
-
-class Extreme(Reduction):
-    """amax or amin: equal elements share the gradient."""
+class Logsumexp(Reduction):
+    """log(sum(exp(x))), by way of the largest element, so that exp does not overflow."""
 
     __slots__ = ()
 
-    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool, largest: bool) -> Array:
+    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        y = (x.max if largest else x.min)(axis=dims, keepdims=keepdim)
+        xp = xp_of(x)
+        if ctx.count():
+            high = xp.asarray(x.max(axis=dims, keepdims=True))
+            high = xp.where(xp.isfinite(high), high, xp.zeros_like(high))
+            shifted = xp.asarray(x - high)
+            y = xp.log(total(xp.exp(shifted, out=shifted), dims, True)) + high
+        else:
+            y = total(x, dims, True) - xp.inf
+        y = xp.asarray(y if keepdim else y.squeeze(axis=dims))
         ctx.save(x, y)
         return y
 
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
-        # The extreme of values with a nan among them is nan, which x == y would miss.
-        hit = ((x == ctx.spread(y)) | (x != x)).astype(dy.dtype)
-        return hit * (ctx.spread(dy) / hit.sum(axis=ctx.dims, keepdims=True))
+        return ctx.spread(dy) * xp_of(x).exp(x - ctx.spread(y))
 
 
-class ExtremeAlong(Primitive):
-    """The extreme values along one dimension, and where they are; the first counts among equals."""
+class Trace(Primitive):
+    """The sum of the diagonal of a matrix."""
 
-    __slots__ = ("dim", "length", "scalar")
-    dim: int
-    length: int
-    scalar: bool
+    __slots__ = ("shape",)
+    shape: tuple[int, ...]
 
-    def forward(ctx, x: Array, dim: int, keepdim: bool, largest: bool) -> tuple[Array, Array]:
-        xp = xp_of(x)
-        ctx.scalar = x.ndim == 0
-        line = x.reshape(1) if ctx.scalar else x
-        ctx.dim, ctx.length = dim, line.shape[dim]
-        indices = xp.expand_dims((line.argmax if largest else line.argmin)(axis=dim), dim)
-        values = xp.take_along_axis(line, indices, dim)
-        ctx.save(indices.copy())  # the result, a view of them, is the user's to change
-        if keepdim and not ctx.scalar:
-            return values, indices
-        return values.squeeze(dim), indices.squeeze(dim)
+    def forward(ctx, x: Array) -> Array:
+        ctx.shape = x.shape
+        return x.trace(dtype=x.dtype)
 
-    def backward(ctx, dy: Array, _: Array) -> Array:
-        (indices,) = ctx.saved
-        xp = xp_of(indices)
-        positions = counting(indices, ctx.length).reshape((ctx.length, *(1,) * (indices.ndim - 1 - ctx.dim)))
-        at = dy.reshape(indices.shape)
-        dx = xp.where(positions == indices, at, xp.zeros_like(at))
-        return dx.reshape(()) if ctx.scalar else dx
+    def backward(ctx, dy: Array) -> Array:
+        rows, columns = ctx.shape
+        diagonal = counting(dy, rows).reshape((rows, 1)) == counting(dy, columns)
+        return dy * diagonal.astype(dy.dtype)
 
 
 class Counting(Primitive):
-    """function(x, axis, keepdims): reductions with no gradient."""
+    """function(x, axis, keepdims) for a name of the namespace: reductions with no gradient."""
 
     __slots__ = ()
     differentiable = False
 
     def forward(ctx, x: Array, function: str, dims: Any, keepdim: bool) -> Array:
         return getattr(xp_of(x), function)(x, axis=dims, keepdims=keepdim)
+
+
+class CountNonzero(Primitive):
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, dims: tuple[int, ...]) -> Array:
+        return (x != 0).sum(axis=dims)
+
+
+def cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
+    """The input as `dtype` if that is given, else, if it is no floating dtype, as `for_integers` if that is."""
+    if dtype is not None:
+        return input.to(dtype_of(dtype))
+    if for_integers is not None and input.array.dtype.kind not in "fV" and input.dtype != for_integers:
+        return input.to(for_integers)
+    return input
 
 
 def sum(
@@ -143,7 +154,7 @@ def sum(
     Raises: IndexError if a dim is out of range.
     Gradient: dy for every element.
     """
-    x = _cast_first(input, dtype, int64)
+    x = cast_first(input, dtype, int64)
     return Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
 
@@ -162,133 +173,112 @@ def mean(
     Raises: RuntimeError unless the input (or `dtype`) is floating point.
     Gradient: dy / count for every element.
     """
-    x = _cast_first(input, dtype, None)
+    x = cast_first(input, dtype, None)
     if x.array.dtype.kind not in "fV":
         raise RuntimeError(f"mean: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")
     return Mean.apply(x, dims_of("mean", aliased("mean", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
 
-def _extreme(name: str, input: Tensor, dim: Dim, keepdim: bool, largest: bool) -> Tensor:
-    dims = dims_of(name, dim, input.ndim)
-    for each in dims:
-        if input.shape[each] == 0:
-            kind = ShapeError if dim is None or dim == () else IndexError
-            raise kind(f"{name}: dimension {each} of shape {input.shape} is empty, it has no extreme value")
-    return Extreme.apply(input, dims, keepdim, largest)  # type: ignore[no-any-return]
+def nansum(
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dim = None,
+    keepdims: bool = False,
+) -> Tensor:
+    """The sum of the elements that are not nan; 0 for none.
+
+    Args, Raises: as in sum.
+    Gradient: dy for every element that is not nan, 0 for those.
+    """
+    x = cast_first(input, dtype, int64)
+    return sum(_without_nan(x), aliased("nansum", dim, axis), keepdim or keepdims)
 
 
-def amax(input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
-    """The largest element; equal ones share the gradient evenly. nan if there is one.
+def nanmean(
+    input: Tensor,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dim = None,
+    keepdims: bool = False,
+) -> Tensor:
+    """The mean of the elements that are not nan; nan for none.
+
+    Args: as in sum.
+    Raises: RuntimeError unless the input is floating point.
+    Gradient: dy / count for every element that is not nan, 0 for those.
+    """
+    if input.array.dtype.kind not in "fV":
+        raise RuntimeError(f"nanmean: the input is {input.dtype}; cast it to a floating dtype first")
+    along, keep = aliased("nanmean", dim, axis), keepdim or keepdims
+    x = cast_first(input, dtype, None)
+    count = sum(~isnan(input), along, keep)
+    return sum(_without_nan(x), along, keep) / count
+
+
+def _without_nan(x: Tensor) -> Tensor:
+    return masked_fill(x, isnan(x), 0) if x.array.dtype.kind in "fV" else x
+
+
+def logsumexp(
+    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
+) -> Tensor:
+    """log(sum(exp(input))) without overflow; -inf for no elements. Integers give the default floating dtype.
 
     Args:
-        dim: the dimension or dimensions to reduce, default all.
+        dim: the dimension or dimensions to sum over; () for all.
         keepdim: keep them at length 1.
-    Raises: ShapeError if nothing is there to compare; IndexError if a dim is out of range, or empty.
+    Raises: IndexError if a dim is out of range; TypeError if it is missing.
+    Gradient: dy * softmax(input) over those dimensions.
     """
-    return _extreme("amax", input, dim if axis is None else axis, keepdim or keepdims, True)
-
-
-def amin(input: Tensor, dim: Dim = (), keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
-    """The smallest element; equal ones share the gradient evenly. Arguments and errors as in amax."""
-    return _extreme("amin", input, dim if axis is None else axis, keepdim or keepdims, False)
-
-
-class ValuesAndIndices(NamedTuple):
-    """What max and min along a dimension return."""
-
-    values: Tensor
-    indices: Tensor
-
-
-def _along(name: str, input: Tensor, dim: int, keepdim: bool, largest: bool) -> ValuesAndIndices:
-    place = one_dim(name, dim, input.ndim)
-    if input.ndim and input.shape[place] == 0:
-        raise IndexError(f"{name}: dimension {place} of shape {input.shape} is empty, it has no extreme value")
-    return ValuesAndIndices(*ExtremeAlong.apply(input, place, keepdim, largest))
-
-
-def max(
-    input: Tensor,
-    dim: int | Tensor | None = None,
-    keepdim: bool = False,
-    *,
-    axis: int | None = None,
-    keepdims: bool = False,
-) -> Any:
-    """The largest element of all; or along `dim` (values, indices); or, given a Tensor, the elementwise maximum.
-
-    Returns: a 0-d Tensor, a named tuple of Tensors (the index of the first among equals, int64), or a Tensor.
-    Gradient: to the element chosen by the index; among all elements shared evenly by equals.
-    Raises: as amax.
-    """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
-    along: Any = aliased("max", dim, axis)
+    along = aliased("logsumexp", dim, axis)
     if along is None:
-        return _extreme("max", input, None, False, True)
-    return _along("max", input, along, keepdim or keepdims, True)
+        raise TypeError("logsumexp: give the dimension or dimensions to sum over, dim; () is all of them")
+    x = input if input.array.dtype.kind in "fV" else input.to(get_default_dtype())
+    return Logsumexp.apply(x, dims_of("logsumexp", along, x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
 
 
-def min(
-    input: Tensor,
-    dim: int | Tensor | None = None,
-    keepdim: bool = False,
-    *,
-    axis: int | None = None,
-    keepdims: bool = False,
-) -> Any:
-    """The smallest element of all; or along `dim` (values, indices); or the elementwise minimum. As max."""
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
-    along: Any = aliased("min", dim, axis)
-    if along is None:
-        return _extreme("min", input, None, False, False)
-    return _along("min", input, along, keepdim or keepdims, False)
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix; integers give int64.
 
-
-def _position(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    if input.dtype == bool:
-        raise RuntimeError(f"{name}: bools have no order; cast the input to a number first")
-    place = None if dim is None else one_dim(name, dim, input.ndim)
-    if 0 in (input.shape if place is None or not input.ndim else (input.shape[place],)):
-        raise IndexError(f"{name}: shape {input.shape} has nothing to compare")
-    if place is not None and not input.ndim:
-        place = None
-    return Counting.apply(input, name, place, keepdim)  # type: ignore[no-any-return]
-
-
-def argmax(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
-) -> Tensor:
-    """The index of the largest element, int64; of the flattened tensor if no dim is given; the first among equals.
-
-    Raises: IndexError if the dim is out of range or has nothing to compare; RuntimeError for bools.
+    Raises: RuntimeError unless the input has two dimensions, and for bools.
+    Gradient: dy on the diagonal.
     """
-    return _position("argmax", input, aliased("argmax", dim, axis), keepdim or keepdims)
+    if input.ndim != 2:
+        raise ShapeError(f"trace: expected a matrix, got shape {input.shape}")
+    if input.dtype.kind == "b":
+        raise RuntimeError("trace: bools have no sum of a diagonal; cast the input to a number first")
+    return Trace.apply(cast_first(input, None, int64))  # type: ignore[no-any-return]
 
 
-def argmin(
-    input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
-) -> Tensor:
-    """The index of the smallest element; as argmax."""
-    return _position("argmin", input, aliased("argmin", dim, axis), keepdim or keepdims)
+def count_nonzero(input: Tensor, dim: Dim = None, *, axis: Dim = None) -> Tensor:
+    """How many elements are not 0, int64; nan is not 0.
+
+    Args:
+        dim: the dimension or dimensions to count over, default all.
+    Raises: IndexError if a dim is out of range.
+    """
+    dims = dims_of("count_nonzero", aliased("count_nonzero", dim, axis), input.ndim)
+    return CountNonzero.apply(input, dims)  # type: ignore[no-any-return]
+
+
+def _logical(name: str, input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
+    result: Tensor = Counting.apply(input, name, dims_of(name, dim, input.ndim), keepdim)
+    return result.to(uint8) if input.dtype == uint8 else result
 
 
 def all(input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
-    """True if every element is nonzero; bool. True for none."""
-    dims = dims_of("all", aliased("all", dim, axis), input.ndim)
-    return Counting.apply(input, "all", dims, keepdim or keepdims)  # type: ignore[no-any-return]
+    """True if every element is nonzero, and for none; bool, but uint8 for uint8 as in PyTorch.
+
+    Args, Raises: as in sum.
+    """
+    return _logical("all", input, aliased("all", dim, axis), keepdim or keepdims)
 
 
 def any(input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False) -> Tensor:
-    """True if some element is nonzero; bool. False for none."""
-    dims = dims_of("any", aliased("any", dim, axis), input.ndim)
-    return Counting.apply(input, "any", dims, keepdim or keepdims)  # type: ignore[no-any-return]
-
-
-def _cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
-    if dtype is not None:
-        return input.to(dtype_of(dtype))
-    if for_integers is not None and input.array.dtype.kind not in "fV" and input.dtype != for_integers:
-        return input.to(for_integers)
-    return input
+    """True if some element is nonzero; False for none. As all."""
+    return _logical("any", input, aliased("any", dim, axis), keepdim or keepdims)

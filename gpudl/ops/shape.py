@@ -1,4 +1,4 @@
-"""Shapes: views where NumPy has views, with PyTorch's names; joining; and broadcasting.
+"""Shapes: views where NumPy has views, with PyTorch's names; and joining.
 
 Every operation marked `is_view` returns memory that its input shares, so writing through one is seen by the other.
 """
@@ -9,15 +9,18 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import DType, dtype_of
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.operands import one_dim, result_type, sum_to_shape
+from gpudl.ops.operands import aliased, listed, one_dim, result_type
 
 __all__ = [
-    "broadcast_to", "cat", "concatenate", "flatten", "permute", "permute_dims", "reshape", "squeeze", "stack", "t",
-    "transpose", "unsqueeze",
+    "cat", "concat", "concatenate", "flatten", "permute", "permute_dims", "reshape", "squeeze", "stack",
+    "swapaxes", "swapdims", "t", "transpose", "unsqueeze",
 ]  # fmt: skip
 
 
@@ -64,21 +67,20 @@ class Swap(Primitive):
         return dy.swapaxes(*ctx.dims)
 
 
-class Expand(Primitive):
-    __slots__ = ("shape",)
+class ViewAs(Primitive):
+    """The same bytes under another dtype of the same size."""
+
+    __slots__ = ()
     is_view = True
-    shape: tuple[int, ...]
+    differentiable = False
 
-    def forward(ctx, x: Array, shape: tuple[int, ...]) -> Array:
-        ctx.shape = x.shape
-        return xp_of(x).broadcast_to(x, shape)
-
-    def backward(ctx, dy: Array) -> Array:
-        return sum_to_shape(dy, ctx.shape)
+    def forward(ctx, x: Array, dtype: DType) -> Array:
+        return x.view(dtype)
 
 
 class Cat(Primitive):
     __slots__ = ("dim", "lengths")
+    widens = False
     dim: int
     lengths: tuple[int, ...]
 
@@ -98,57 +100,92 @@ class Cat(Primitive):
         return tuple(parts)
 
 
-def _lengths(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """reshape(2, 3) and reshape((2, 3)) mean the same."""
-    if len(shape) == 1 and isinstance(shape[0], Sequence):
-        shape = tuple(shape[0])
-    return tuple(map(operator.index, shape))
+class Stack(Primitive):
+    __slots__ = ("dim",)
+    widens = False
+    dim: int
+
+    def forward(ctx, dim: int, *xs: Array) -> Array:
+        ctx.dim = dim
+        return xp_of(xs[0]).stack(xs, axis=dim)
+
+    def backward(ctx, dy: Array) -> tuple[Any, ...]:
+        places = [((slice(None),) * ctx.dim + (i,)) for i in range(len(ctx.edges) - 1)]
+        return (None, *(dy[place] if edge else None for place, edge in zip(places, ctx.edges[1:])))
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def writable(view: Array, x: Array) -> Array:
+    """A view that NumPy marked read-only, to be written as far as x may be; CuPy marks none."""
+    if hasattr(view.flags, "writeable"):
+        view.flags.writeable = x.flags.writeable
+    return view
+
+
+def _lengths(name: str, given: tuple[Any, ...], named: Any) -> tuple[int, ...]:
+    return tuple(map(operator.index, listed(name, given, named)))
+
+
+def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """The same elements, in order, under another shape: a view if the memory allows it, else a copy.
 
     Args:
-        shape: lengths, or one sequence of them; one may be -1, for what is left.
+        args: lengths, or one sequence of them; one may be -1, for what is left.
+        shape: the same by name.
     Raises: ShapeError if the number of elements differs.
     Gradient: dy, reshaped.
     """
-    return Reshape.apply(input, _lengths(shape))  # type: ignore[no-any-return]
+    return Reshape.apply(input, _lengths("reshape", args, shape))  # type: ignore[no-any-return]
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
-    """As reshape, but always a view.
+def view(input: Tensor, *args: Any, size: Any = None, dtype: Any = None) -> Tensor:
+    """As reshape, but always a view; or, given a dtype, the same bytes read as that dtype.
 
-    Raises: ShapeError also if the elements would have to be copied, as in a transposed tensor; use reshape there.
+    Args:
+        args: lengths, one sequence of them, or a dtype of the same itemsize.
+        size, dtype: the same by name.
+    Raises: ShapeError also if the elements would have to be copied, as in a transposed tensor, use reshape there;
+        RuntimeError for a dtype of another itemsize.
+    Gradient: dy, reshaped; none through a dtype.
     """
-    result = reshape(input, *shape)
+    if dtype is None and len(args) == 1 and not isinstance(args[0], (int, np.integer, Sequence, Tensor)):
+        dtype = args[0]
+    if dtype is not None:
+        kind = dtype_of(dtype)
+        if kind.itemsize != input.itemsize:
+            raise RuntimeError(f"view: {input.dtype} can only be seen as a dtype of its {input.itemsize} bytes")
+        return ViewAs.apply(input, kind)  # type: ignore[no-any-return]
+    lengths = _lengths("view", args, size)
+    result: Tensor = Reshape.apply(input, lengths)
     if result._base is None and result.array.size:
-        raise ShapeError(f"view: {input.shape} with this memory order is no view of {_lengths(shape)}; use reshape")
+        raise ShapeError(f"view: {input.shape} with this memory order is no view of {lengths}; use reshape")
     return result
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions start_dim to end_dim as one; a 0-d tensor becomes 1-d.
+    """Dimensions start_dim to end_dim as one; a 0-d tensor becomes 1-d. The tensor itself where that is one already.
 
     Raises: IndexError if a dim is out of range; ShapeError if start_dim comes after end_dim.
     """
     first, last = one_dim("flatten", start_dim, input.ndim), one_dim("flatten", end_dim, input.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {input.shape}")
+    if first == last and input.ndim:
+        return input
     count = 1
     for length in input.shape[first : last + 1]:
         count *= length
     return reshape(input, (*input.shape[:first], count, *input.shape[last + 1 :]))
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order, as a view.
 
     Args:
-        dims: every dimension once, or one sequence of them.
+        args: every dimension once, or one sequence of them.
+        dims: the same by name.
     Raises: ShapeError unless each stands there once.
     """
-    given = _lengths(dims)
+    given = _lengths("permute", args, dims)
     order = tuple(one_dim("permute", dim, input.ndim) for dim in given) if len(given) == input.ndim else ()
     if len(given) != input.ndim or len(set(order)) != input.ndim:
         raise ShapeError(f"permute: dims {given} do not name each dimension of {input.shape} once")
@@ -168,6 +205,9 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return Swap.apply(input, a, b) if ndim else Permute.apply(input, ())  # type: ignore[no-any-return]
 
 
+swapaxes = swapdims = transpose
+
+
 def t(input: Tensor) -> Tensor:
     """A matrix transposed; tensors of fewer dimensions as they are.
 
@@ -178,15 +218,18 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, -1)
 
 
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *, axis: Any = None) -> Tensor:
     """Without the dimensions of length 1: all of them, or those of `dim` that have it. A view.
 
-    Raises: IndexError if a dim is out of range.
+    Raises: IndexError if a dim is out of range; ShapeError if one stands twice.
     """
+    dim = aliased("squeeze", dim, axis)
+    given = () if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = {one_dim("squeeze", each, input.ndim) for each in given}
+    if len(dims) < len(given):
+        raise ShapeError(f"squeeze: dim {dim} names a dimension twice")
     if dim is None:
         dims = set(range(input.ndim))
-    else:
-        dims = {one_dim("squeeze", each, input.ndim) for each in ([dim] if isinstance(dim, int) else dim)}
     return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
@@ -199,64 +242,63 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return reshape(input, (*input.shape[:place], 1, *input.shape[place:]))
 
 
-def expand(input: Tensor, *shape: Any) -> Tensor:
-    """Dimensions of length 1 repeated, and new ones put in front, without copying. A view.
+def joined(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors to be joined, as a list.
 
-    Args:
-        shape: the lengths wanted, or one sequence of them; -1 keeps a length.
-    Raises: ShapeError if a dimension is neither of length 1 nor of the length wanted.
-    Gradient: dy summed over what was repeated.
+    Raises: TypeError for what is no tensor; ShapeError if there are none.
     """
-    wanted = list(_lengths(shape))
-    lead = len(wanted) - input.ndim
-    if lead < 0:
-        raise ShapeError(f"expand: {tuple(wanted)} has fewer dimensions than {input.shape}")
-    for place, have in enumerate(input.shape, lead):
-        if wanted[place] == -1:
-            wanted[place] = have
-    if any(length < 0 for length in wanted):
-        raise ShapeError(f"expand: {tuple(wanted)}: -1 keeps a length, and a new dimension has none to keep")
-    return Expand.apply(input, tuple(wanted))  # type: ignore[no-any-return]
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}: expected a list or tuple of Tensors, got one Tensor")
+    parts = list(tensors)
+    for number, part in enumerate(parts):
+        if not isinstance(part, Tensor):
+            raise TypeError(f"{name}: expected Tensors, got {type(part).__name__} as number {number}")
+    if not parts:
+        raise ShapeError(f"{name}: expected at least one tensor")
+    return parts
 
 
-def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """As expand."""
-    return expand(input, shape)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along `dim`, promoted to one dtype.
 
     Args:
         tensors: at least one; equal lengths except along `dim`. Those of shape (0,) fit all others.
-    Raises: ShapeError for no tensors, 0-d tensors or lengths that differ.
+        dim, axis: along which they are joined; either name.
+    Raises: ShapeError for no tensors, 0-d tensors or lengths that differ; TypeError for what is no tensor.
     Gradient: the parts of dy.
     """
-    parts = list(tensors)
-    if not parts:
-        raise ShapeError("cat: expected at least one tensor")
+    parts = joined("cat", tensors)
+    dim = dim if axis is None else axis
     if any(part.ndim == 0 for part in parts):
         raise ShapeError("cat: 0-d tensors cannot be joined; use stack")
-    dtype = result_type(*(part.dtype for part in parts))
     shape = next((part.shape for part in parts if part.shape != (0,)), (0,))
     place = one_dim("cat", dim, len(shape))
     if len(shape) > 1:  # then parts of shape (0,) mean: nothing to add
         parts = [reshape(p, (*shape[:place], 0, *shape[place + 1 :])) if p.shape == (0,) else p for p in parts]
-    return Cat.apply(place, *(part if part.dtype == dtype else part.to(dtype) for part in parts))  # type: ignore[no-any-return]
+    return Cat.apply(place, *_alike(parts))  # type: ignore[no-any-return]
 
 
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+def _alike(parts: list[Tensor]) -> list[Tensor]:
+    """The tensors, promoted to one dtype."""
+    first = parts[0].array.dtype
+    if all(part.array.dtype is first for part in parts):
+        return parts
+    dtype = result_type(*parts)
+    return [part if part.dtype == dtype else part.to(dtype) for part in parts]
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors along a new dimension.
 
-    Raises: ShapeError for no tensors or shapes that differ.
+    Raises: ShapeError for no tensors or shapes that differ; TypeError for what is no tensor; IndexError if the dim is
+        out of range.
     """
-    parts = list(tensors)
-    if not parts:
-        raise ShapeError("stack: expected at least one tensor")
+    parts = joined("stack", tensors)
+    place = one_dim("stack", dim if axis is None else axis, parts[0].ndim + 1)
     for part in parts:
         if part.shape != parts[0].shape:
             raise ShapeError(f"stack: the shapes differ, {parts[0].shape} and {part.shape}")
-    return cat([unsqueeze(part, dim) for part in parts], one_dim("stack", dim, parts[0].ndim + 1))
+    return Stack.apply(place, *_alike(parts))  # type: ignore[no-any-return]
 
 
-concatenate = cat
+concat = concatenate = cat

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpudl.backend.dtypes import dtype_of, float16, float32
+from gpudl.backend.dtypes import dtype_of, float32, largest
 from gpudl.random.gauss import box_muller
 
 if TYPE_CHECKING:
@@ -89,24 +89,24 @@ class Stream:
 
         u * (high - low) + low, each operation rounded to the dtype, and what rounds up to `high` is taken down to the
         next number below. float32: u is the high 24 bits of half a word over 2**24, two to a word, the low half first.
-        float64: u is the high 53 bits of a word over 2**53. float16: the float32 number, rounded once more.
+        float64: u is the high 53 bits of a word over 2**53. float16, bfloat16: the float32 number, rounded once more.
 
         Args:
             shape: () for one number in a 0-d array.
             low, high: finite, low < high once they are rounded to the dtype.
-            dtype: float16, float32 or float64.
+            dtype: float16, bfloat16, float32 or float64.
         Returns: array of the shape and dtype.
         Raises: ValueError for a negative length or a bad interval; TypeError for a dtype that is not floating point.
         """
         out = _empty("uniform", shape, dtype)
         kind = out.dtype.type
-        limit = float(np.finfo(kind).max)
+        limit = largest(out.dtype)
         if not -limit <= low < high <= limit or not 0 < float(kind(high)) - float(kind(low)) <= limit:
             raise ValueError(
                 f"Stream.uniform: {out.dtype} needs finite low < high, apart by no more than its largest number; "
                 f"got low={low}, high={high}"
             )
-        if out.dtype == float16:
+        if out.dtype.itemsize == 2:
             out[...] = self.uniform(shape, float(kind(low)), float(kind(high)))
             np.minimum(out, np.nextafter(kind(high), kind(low)), out=out)
             return out
@@ -141,13 +141,13 @@ class Stream:
             shape: () for one number in a 0-d array; of an odd number of elements the last pair's second is dropped.
             mean: of the distribution.
             std: standard deviation, >= 0. No number is further than 8.6 std from the mean.
-            dtype: float16, float32 or float64.
+            dtype: float16, bfloat16, float32 or float64.
         Returns: array of the shape and dtype, all finite.
         Raises: ValueError for a negative length, a negative std, or numbers too large for the dtype; TypeError for a
             dtype that is not floating point.
         """
         out = _empty("normal", shape, dtype)
-        if not std >= 0 or not abs(mean) + 9 * std <= float(np.finfo(out.dtype).max):
+        if not std >= 0 or not abs(mean) + 9 * std <= largest(out.dtype):
             raise ValueError(
                 f"Stream.normal: std must be >= 0, and mean and std finite and in the range of {out.dtype}; "
                 f"got mean={mean}, std={std}"

@@ -36,6 +36,19 @@ def initial_seed() -> int:
         return _current_seed()
 
 
+def seed_state() -> tuple[int, int, int]:
+    """The seed, and how many streams init_stream and sampling_stream have given since manual_seed."""
+    with _lock:
+        return _current_seed(), _made.get("init", 0), _made.get("sample", 0)
+
+
+def set_seed_state(state: tuple[int, int, int]) -> None:
+    """Go back to what seed_state gave."""
+    global _seed
+    with _lock:
+        _seed, _made["init"], _made["sample"] = state
+
+
 def stream(purpose: str, *index: int, seed: int | None = None) -> Stream:
     """The stream of random numbers for one purpose: `stream("shuffle", epoch)`, `stream("dropout", layer, step)`.
 

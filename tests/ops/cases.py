@@ -14,6 +14,8 @@ test_op_table.py makes every check on every row. A rows_*.py file may also have
 
     UNLIKE = {"entry": why, "entry dtype": why, "entry errors": why}    where test_opinfo.py is not to follow PyTorch
     SLACK = {"entry": 10.0, "entry dtype": 10.0}                        factors on the tolerance there
+    CALLS = {"entry": lambda a, b: gpudl.f(b, a)}                       what an entry calls, where not gpudl.entry
+    RANDOM = {"entry": why}                                             where it compares shapes and dtypes alone
     ELSEWHERE = {"name": "test_file.py"}                                exported names that no row can hold
 """
 

@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from cases import declared
 from oracle import (
     Raised,
     assert_same,
@@ -27,6 +28,7 @@ from oracle import theirs as twin_of_array
 from tolerances import assert_close
 
 import gpudl
+import gpudl.linalg
 import gpudl.nn.functional
 
 with warnings.catch_warnings():
@@ -43,6 +45,8 @@ DTYPES = {
 }
 # Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory.
 _FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking"}
+CALLS = declared("CALLS")  # entries that are not a call of the operation as it is, and what they call
+_MOST_DIMS = 64  # that NumPy arrays can have; PyTorch's samples have 65 where its operations allow 64
 
 
 class Foreign(Exception):
@@ -62,13 +66,21 @@ def find(root: Any, name: str) -> Any:
 
 
 def twin_of(op: Any) -> Any:
-    """What gpudl has for an entry: a function of its public names, or else a method of Tensor; None for neither."""
+    """What gpudl has for an entry: a function of its public names, or else a method, in place or not; or None."""
     name = op.name
+    if full_name(op) in CALLS:
+        return CALLS[full_name(op)]
+    if op.variant_test_name == "in_place":
+        return find(gpudl.Tensor, f"{name}_")
     found = find(gpudl, name)
     if callable(found) and not isinstance(found, np.dtype):
         return found
-    method = find(gpudl.Tensor, name)
-    return method if callable(method) else None
+    for method in (find(gpudl.Tensor, name), find(gpudl.Tensor, f"{name}_")):
+        if isinstance(method, property):
+            return method.fget
+        if callable(method):
+            return method
+    return None
 
 
 def entries() -> dict[str, Any]:
@@ -81,6 +93,8 @@ def converted(value: Any, device: Any, leaves: list[Any], grad: bool) -> Any:
     if isinstance(value, torch.Tensor):
         if value.is_complex() or value.layout != torch.strided or str(value.dtype) == "torch.bfloat16":
             raise Foreign(f"a tensor of {value.dtype}, {value.layout}")
+        if value.ndim > _MOST_DIMS:
+            raise Foreign(f"a tensor of {value.ndim} dimensions")
         array = value.detach().numpy()
         if array.dtype.name not in (*DTYPES, "int8", "int16", "int32"):
             raise Foreign(f"a tensor of {value.dtype}")
@@ -114,13 +128,31 @@ def converted(value: Any, device: Any, leaves: list[Any], grad: bool) -> Any:
     return value
 
 
-def check(op: Any, dtype: str, device: Any, slack: float = 1.0, gradients: bool = True) -> tuple[int, list[str]]:
+def assert_alike(got: Any, want: Any, label: str) -> None:
+    """Two random results agree in what is not random: how many tensors, shapes, dtypes."""
+    if isinstance(got, Raised):
+        raise AssertionError(f"{label}: gpudl raises {got.error!r}; torch gives {want!r}")
+    kinds = [[(type(each).__name__, host(each).shape, host(each).dtype) for each in flat(all)] for all in (got, want)]
+    assert kinds[0] == kinds[1], f"{label}: {kinds[0]}, expected {kinds[1]}"
+
+
+def check(
+    op: Any, dtype: str, device: Any, slack: float = 1.0, gradients: bool = True, random: bool = False
+) -> tuple[int, list[str]]:
     """Run an entry on all of PyTorch's samples for a dtype.
 
+    Args:
+        op: the entry.
+        dtype: of the samples.
+        device: where gpudl runs.
+        slack: factor on the tolerance.
+        gradients: compare them too.
+        random: compare shapes and dtypes alone: the values are random, or whatever the memory held.
     Returns: how many samples were compared, and what went wrong with each that did.
     """
     kind, failures, compared = DTYPES[dtype], [], 0
     grad = gradients and kind in op.supported_backward_dtypes("cpu") and kind.is_floating_point and op.supports_autograd
+    grad = grad and not random
     if kind not in op.supported_dtypes("cpu"):
         return 0, []
     torch.manual_seed(0)
@@ -131,6 +163,8 @@ def check(op: Any, dtype: str, device: Any, slack: float = 1.0, gradients: bool 
     if op.inplace_variant is not None:
         forms.append(("in place", find(gpudl.Tensor, f"{op.name}_"), op.inplace_variant))
     for number, sample in enumerate(samples):
+        if _is_random(op, sample):
+            continue
         for form, mine, other in forms:
             if not callable(mine) or other is None or (form != "function" and mine is forms[0][1]):
                 continue
@@ -149,7 +183,7 @@ def check(op: Any, dtype: str, device: Any, slack: float = 1.0, gradients: bool 
             except Foreign:
                 continue
             theirs = [sample.input, *sample.args]
-            if form == "in place":
+            if form == "in place" or mine is find(gpudl.Tensor, f"{op.name.rstrip('_')}_"):
                 given[0], theirs[0] = given[0].clone(), theirs[0].clone()
             want = outcome(_quietly, other, *theirs, **sample.kwargs)
             if isinstance(want, Raised) or _is_foreign(want):
@@ -158,14 +192,22 @@ def check(op: Any, dtype: str, device: Any, slack: float = 1.0, gradients: bool 
             label = f"{full_name(op)} {dtype} sample {number} ({form}): {_told(sample)}"
             compared += 1
             try:
+                if random:
+                    assert_alike(got, want, label)
+                    continue
                 got = sample.output_process_fn_grad(got) if not isinstance(got, Raised) else got
                 want = sample.output_process_fn_grad(want)
                 assert_same(got, want, label, slack)
+                if form == "in place" and not op.supports_inplace_autograd:
+                    continue  # torch lacks the derivative of the in-place form
                 if grad and leaves and differentiable(want):
                     check_gradients(got, want, [a for a, _ in leaves], [b for _, b in leaves], label, slack)
             except AssertionError as error:
                 if dtype != "float16" or isinstance(got, Raised) or not _is_exact(sample, other, form, got, leaves):
                     failures.append(str(error))
+            except NotImplementedError:
+                if not isinstance(outcome(differentiate, want), Raised):
+                    failures.append(f"{label}: gpudl has no derivative")
             except Exception as error:
                 failures.append(f"{label}: {type(error).__name__}: {error}")
     return compared, failures
@@ -207,9 +249,21 @@ def _is_exact(sample: Any, other: Any, form: str, got: Any, leaves: list[Any]) -
     return True
 
 
+def differentiate(results: Any) -> None:
+    """Take torch's derivative of some results, to see whether there is one."""
+    outputs = differentiable(results)
+    torch.autograd.backward(outputs, [torch.ones_like(y) for y in outputs], retain_graph=True)
+
+
 def _rounded(exact: Any, dtype: Any) -> Any:
     with np.errstate(over="ignore"):
         return host(exact).astype(dtype)
+
+
+def _is_random(op: Any, sample: Any) -> bool:
+    """Whether a dropout decides on something: with other random bits than torch's, one of the same probability."""
+    p = sample.kwargs.get("dropout_p", 0) or (sample.kwargs.get("p", 0.5) if "dropout" in op.name else 0)
+    return 0 < p < 1 and sample.kwargs.get("training", True)
 
 
 def check_errors(op: Any, device: Any) -> tuple[int, list[str]]:

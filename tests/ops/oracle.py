@@ -10,10 +10,18 @@ import pytest
 from tolerances import assert_close
 
 import gpudl
+import gpudl.linalg
 from gpudl.backend.device import to_host
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
+
+
+# torch's class of an error -> the one of gpudl that stands for it.
+TWINS: dict[type[Exception], type[Exception]] = {
+    NotImplementedError: RuntimeError,
+    torch.linalg.LinAlgError: gpudl.linalg.LinAlgError,
+}
 
 
 class Raised(NamedTuple):
@@ -29,6 +37,8 @@ def ours(array: np.ndarray[Any, Any], device: Any, grad: bool = False) -> gpudl.
 
 def theirs(array: np.ndarray[Any, Any], grad: bool = False) -> Any:
     """A torch tensor of these elements."""
+    if array.dtype.kind == "V":  # bfloat16, which torch.tensor does not take
+        return torch.tensor(array.view("int16")).view(torch.bfloat16)
     return torch.tensor(array, requires_grad=grad and array.dtype.kind == "f")
 
 
@@ -49,6 +59,8 @@ def host(value: Any) -> Any:
     """A tensor of either library as a NumPy array; anything else as it is."""
     if isinstance(value, gpudl.Tensor):
         return to_host(value.array)
+    if isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16:  # which NumPy lacks
+        return value.detach().view(torch.int16).numpy().view(gpudl.bfloat16)
     return value.detach().numpy(force=True) if isinstance(value, torch.Tensor) else value
 
 
@@ -60,7 +72,7 @@ def differentiable(result: Any) -> list[Any]:
 def assert_same(got: Any, want: Any, label: str, slack: float = 1.0) -> None:
     """Both raised, ours an error that fits torch's class; or both gave the same values, shapes, dtypes and grads."""
     if isinstance(want, Raised):
-        kind = RuntimeError if isinstance(want.error, NotImplementedError) else type(want.error)
+        kind = TWINS.get(type(want.error), type(want.error))
         assert isinstance(got, Raised), f"{label}: torch raises {want.error!r}; gpudl gives {got!r}"
         assert isinstance(got.error, kind), f"{label}: torch raises {want.error!r}; gpudl raises {got.error!r}"
         return

@@ -57,6 +57,17 @@ for op in ("max", "min"):
     row(op, distinct, call=lambda lib, x, op=op: getattr(lib, op)(x, 1).values, note="values")
     row(op, distinct, call=lambda lib, x, op=op: getattr(lib, op)(x, 0).indices, note="indices")
     row(op, distinct, dim=3)
+row("max", (3, 4), (4,))
+row("min", (3, 4), ints((3, 1)))
+row("Tensor.max", (3, 4), other=floats((4,)))
+row("min", (3, 4), 1, other=floats((4,)))
+row("aminmax", distinct, unlike=nan)
+for lib_op in ("aminmax", "Tensor.aminmax"):
+    row(lib_op, distinct, dim=1, unlike=nan)
+    row(lib_op, distinct, dim=-1, keepdim=True, unlike=nan)
+row("aminmax", distinct, call=lambda lib, x: lib.aminmax(x, dim=0).max, note="max", unlike=nan)
+row("aminmax", (), dim=0)
+row("aminmax", distinct, dim=3)
 for op in ("argmax", "argmin"):
     for lib_op in (op, f"Tensor.{op}"):
         row(lib_op, distinct)
@@ -66,15 +77,16 @@ for op in ("argmax", "argmin"):
     row(op, distinct, keepdim=True)
     row(op, ints((3, 5), 0, 1), dim=1)
     row(op, distinct, dim=3)
-uint8 = {"uint8": "torch keeps uint8 here for old programs' sake, which had no bool; we give bool"}
 for op in ("all", "any"):
     for lib_op in (op, f"Tensor.{op}"):
         row(lib_op, bools(shape))
         row(lib_op, bools(shape), 1)
         row(lib_op, ints(shape, 0, 1), dim=-1, keepdim=True)
-    row(op, shape, dim=1, unlike=uint8)
+    row(op, shape, dim=1)
     row(op, bools(shape), dim=[0, 1])
-    row(op, (), dim=0, unlike=uint8)
+    row(op, bools(shape), dim=[0, 1], keepdim=True)
+    row(op, ints(shape, 0, 1, "uint8"), dim=[0, 2])
+    row(op, (), dim=0)
     row(op, bools(shape), dim=3)
 
 for op in ("softmax", "log_softmax"):

@@ -1,4 +1,4 @@
-"""Rows of shape operations, joining, indexing, casts, copies and matrix products."""
+"""Rows of shape operations, joining, indexing and matrix products."""
 
 from cases import bools, floats, ints, row
 
@@ -137,50 +137,10 @@ row("Tensor.__setitem__", shape, (3, 4), call=_set([1]), note="list", unlike=bot
 row("Tensor.__setitem__", shape, ints((2, 1, 4)), call=_set(slice(None)), note="cast")
 row("Tensor.__setitem__", shape, (3,), call=_set(0), note="unfit")
 
-row("clone", shape)
-row("Tensor.clone", shape)
-row("Tensor.clone", shape, call=lambda lib, x: x.transpose(0, 1).clone(), note="transposed")
-row("Tensor.contiguous", shape, call=lambda lib, x: x.transpose(0, 1).contiguous())
-row("Tensor.is_contiguous", shape, call=lambda lib, x: (x.is_contiguous(), x.transpose(0, 1).is_contiguous()))
-row("Tensor.is_floating_point", shape)
-for name in ("double", "float", "half", "int", "long", "bool"):
-    row(f"Tensor.{name}", shape)
-for dtype in ("float16", "float64", "int8", "uint8", "int64", "bool"):
-    row("Tensor.to", shape, dtype=dtype)
-row("Tensor.to", shape, call=lambda lib, x: x.to(lib.float64), note="positional")
-row("Tensor.to", shape, ints((1,)), note="like")
-row("Tensor.astype", shape, call=lambda lib, x: x.astype(lib.int32), twin=lambda lib, x: x.to(lib.int32))
-row("Tensor.type_as", shape, ints((1,)))
-row("Tensor.cpu", shape)
-row("Tensor.fill_", shape, 2)
-row("Tensor.fill_", shape, 2.5)
-row("Tensor.fill_", shape, ())
-row("Tensor.zero_", shape)
-for source in (shape, (4,), (3, 1), ints((3, 4)), (2,)):
-    row("Tensor.copy_", shape, source)
-for op in ("numel", "dim", "element_size", "tolist", "__len__"):
-    row(f"Tensor.{op}", (2, 3))
 row("Tensor.size", (2, 3), call=lambda lib, x: tuple(x.size()))
 row("Tensor.size", (2, 3), 1)
 row("Tensor.size", (2, 3), -1)
 row("Tensor.size", (2, 3), 2)
-row("Tensor.item", (1, 1))
-row("Tensor.item", (2,))
-for op in ("__bool__", "__float__", "__int__", "__index__"):
-    row(f"Tensor.{op}", ())
-    row(f"Tensor.{op}", (1,))
-    row(f"Tensor.{op}", (2,))
-row("Tensor.__iter__", (2, 3), call=lambda lib, x: list(x))
-row("Tensor.__contains__", (2, 3), call=lambda lib, x: ((x[1, 2] in x), 99 in x))
-row("Tensor.new_full", (2, 3), [2], 3)
-row("Tensor.new_full", (2, 3), [2], 3.5)
-row("Tensor.new_zeros", (2, 3), 2, 1)
-row("Tensor.new_ones", (2, 3), [2, 2], dtype="float64")
-row("zeros_like", (2, 3))
-row("zeros_like", (2, 3), dtype="int32")
-row("ones_like", (2, 3))
-row("full_like", (2, 3), 3)
-
 for op in ("matmul", "Tensor.matmul", "Tensor.__matmul__"):
     row(op, (2, 3), (3, 4))
     row(op, (3,), (3,))

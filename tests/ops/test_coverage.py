@@ -6,6 +6,7 @@ import pytest
 from cases import ROWS, declared
 
 import gpudl
+import gpudl.linalg
 import gpudl.nn.functional
 from gpudl.ops.methods import METHODS
 
@@ -17,9 +18,11 @@ def exported():
     """Every operation that a user can call, as the op table names it."""
     public = [(name, value) for name, value in vars(gpudl).items() if not name.startswith("_")]
     names = [name for name, value in public if (getattr(value, "__module__", None) or "").startswith(OPS)]
+    linalg = [name for name in vars(gpudl.linalg) if name[0].islower()]
     functional = [name for name, value in vars(gpudl.nn.functional).items() if callable(value)]
     return [
         *names,
+        *(f"linalg.{name}" for name in linalg),
         *(f"nn.functional.{name}" for name in functional),
         *(f"Tensor.{name}" for name in METHODS),
     ]

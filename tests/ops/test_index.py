@@ -258,3 +258,33 @@ def test_second_gradients_pass_through_reading_and_writing(device):
         return y * t
 
     assert gpudl.autograd.gradgradcheck(write, [x, ours(np.array([1.5, -2.0]), device, grad=True)])
+
+
+@given(cases())
+def test_second_gradients_agree_with_torch(device, case):
+    shape, parts = case
+    place = numbered(shape)[tuple(np.asarray(p) if isinstance(p, list) else p for p in parts)]
+    unique = len(np.unique(place)) == place.size
+    results = []
+    for lib, make in ((gpudl, lambda a: ours(a, device, grad=True)), (torch, lambda a: theirs(a, grad=True))):
+        x, v = make(np.asarray(numbered(shape, "float64") / 8)), make(np.asarray(numbered(place.shape, "float64") / 4))
+        index = index_for(lib, parts, device)
+        y = x[index] ** 3 * v
+        if unique:
+            z = x**2
+            z[index] = v**3
+            y = y * z[index]
+        first = lib.autograd.grad(y.sum(), [x, v], create_graph=True)
+        again = lib.autograd.grad(sum((each**2).sum() for each in first), [x, v], allow_unused=True)
+        results.append([host(each) for each in (*first, *again)])
+    for got, want in zip(*results):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9, err_msg=f"shape {shape} at {parts}")
+
+
+@given(st.lists(st.tuples(st.integers(-3, 2), st.integers(-4, 3)), min_size=1, max_size=9))
+def test_gradients_of_several_index_tensors_with_negative_indices(device, pairs):
+    rows, columns = np.array(pairs).T.copy()
+    x, twin = ours(numbered((3, 4, 2)), device, grad=True), theirs(numbered((3, 4, 2)), grad=True)
+    got, want = x[ours(rows, device), ours(columns, device)], twin[theirs(rows), theirs(columns)]
+    assert_same(got, want, str(pairs))
+    check_gradients(got, want, [x], [twin], str(pairs))

@@ -57,7 +57,7 @@ def run(body, args, place, order=np.array):
     there = [transfer(order(arg.copy()), place) if isinstance(arg, np.ndarray) else arg for arg in args]
     with quiet():
         result = body(*there)
-    results = result if isinstance(result, tuple) else () if result is None else (result,)
+    results = [each for each in (result if isinstance(result, tuple) else (result,)) if each is not None]
     return [to_host(np.asarray(each) if isinstance(each, np.generic) else each) for each in results], [
         to_host(arg) for arg in there if hasattr(arg, "dtype")
     ]

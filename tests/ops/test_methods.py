@@ -50,6 +50,17 @@ def test_numpy_arrays_and_numbers_as_operands():
     np.testing.assert_array_equal(host(np.float32(3) / x), [3, 1.5])
 
 
+def test_cuda_takes_cuda_devices_only(device):
+    for spec in ("cpu", gpudl.device("cpu")):
+        with pytest.raises(gpudl.DeviceError, match="no CUDA device"):
+            gpudl.zeros(1, device=device).cuda(spec)
+
+
+def test_numpy_by_force_detaches_and_copies(device):
+    x = gpudl.ones(2, device=device, requires_grad=True)
+    np.testing.assert_array_equal((x * 2).numpy(force=True), [2, 2])
+
+
 def test_cuda_is_never_a_silent_fallback(device):
     if device.type == "cpu":
         try:

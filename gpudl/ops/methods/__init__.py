@@ -7,6 +7,7 @@ from gpudl.ops.methods.activations import ActivationMethods
 from gpudl.ops.methods.convert import ConversionMethods
 from gpudl.ops.methods.create import CreationMethods
 from gpudl.ops.methods.elementwise import ElementwiseMethods
+from gpudl.ops.methods.elementwise_in_place import ElementwiseInPlaceMethods
 from gpudl.ops.methods.indexing import IndexMethods
 from gpudl.ops.methods.linalg import LinalgMethods
 from gpudl.ops.methods.python import PythonMethods
@@ -22,6 +23,7 @@ class TensorMethods(
     ShapeMethods,
     IndexMethods,
     ElementwiseMethods,
+    ElementwiseInPlaceMethods,
     SpecialMethods,
     ReductionMethods,
     LinalgMethods,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from typing import cast as typing_cast
 
-from gpudl.backend.dtypes import is_floating
-from gpudl.ops import cast
+from gpudl.autograd.tensor import Tensor
+from gpudl.ops import cast, dtype_info
 
 
 class ConversionMethods:
@@ -15,9 +16,13 @@ class ConversionMethods:
 
     if TYPE_CHECKING:
         array: Any
+        device: Any
+        _base: Any
+        _node: Any
 
     to = cast.to
     astype = cast.astype
+    type = cast.type_
     type_as = cast.type_as
     clone = cast.clone
     contiguous = cast.contiguous
@@ -25,6 +30,10 @@ class ConversionMethods:
     double = cast.double
     float = cast.float_
     half = cast.half
+    bfloat16 = cast.bfloat16
+    byte = cast.byte
+    char = cast.char
+    short = cast.short
     int = cast.int_
     long = cast.long
     bool = cast.bool_
@@ -35,10 +44,25 @@ class ConversionMethods:
     item = cast.item
     tolist = cast.tolist
 
+    def get_device(self) -> Any:
+        """The number of the GPU that the tensor is on; -1 on the CPU."""
+        index = self.device.index
+        return -1 if index is None else index
+
+    def detach_(self) -> Tensor:
+        """Cut off from its history, in place: the tensor becomes a leaf that wants no gradient.
+
+        Raises: RuntimeError for a view, whose base would keep the history; use detach() there.
+        """
+        if self._base is not None:
+            raise RuntimeError("detach_: a view cannot be cut off in place from what it is a view of; use detach()")
+        self._node = None
+        return typing_cast(Tensor, self)
+
     def element_size(self) -> Any:
         """Bytes per element."""
         return self.array.dtype.itemsize
 
-    def is_floating_point(self) -> Any:
-        """True for the floating point dtypes."""
-        return is_floating(self.array.dtype)
+    is_floating_point = dtype_info.is_floating_point
+    is_signed = dtype_info.is_signed
+    is_nonzero = dtype_info.is_nonzero

@@ -69,7 +69,10 @@ class PythonMethods:
 
     def __repr__(self) -> str:
         host = to_host(self.array)
-        text = np.array2string(host, separator=", ", prefix="tensor(", precision=4, floatmode="maxprec", threshold=1000)
+        shown = host.astype(np.float32) if host.dtype.kind == "V" else host  # NumPy prints bfloat16 by eight digits
+        text = np.array2string(
+            shown, separator=", ", prefix="tensor(", precision=4, floatmode="maxprec", threshold=1000
+        )
         extra = [] if host.dtype in (get_default_dtype(), np.int64, np.bool_) and host.size else [f"dtype={host.dtype}"]
         if not host.size:
             extra.insert(0, f"size={host.shape}")

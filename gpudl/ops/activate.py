@@ -1,0 +1,38 @@
+"""What activations share: the check of the input, the in-place form, and the logistic function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.inplace import assign
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.ops.exponential import sigmoid
+from gpudl.ops.operands import floating_only
+
+
+def activated(cls: type[Primitive], name: str, input: Tensor, *args: Any, inplace: bool = False) -> Tensor:
+    """cls.apply(input, *args) for floating point input, written over the input if asked for.
+
+    Raises: RuntimeError for integers and bools, and as autograd.inplace.assign.
+    """
+    return applied(cls, name, floating_only(name, input), *args, inplace=inplace)
+
+
+def applied(cls: type[Primitive], name: str, input: Tensor, *args: Any, inplace: bool = False) -> Tensor:
+    """The same for input of any dtype."""
+    if not inplace:
+        return cls.apply(input, *args)  # type: ignore[no-any-return]
+    source = input.clone() if mode.enabled and input.requires_grad else input  # what backward reads stays
+    return assign(input, cls.apply(source, *args), f"{name}_")
+
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x)), of an array or a Tensor. exp may overflow, to a sigmoid of 0."""
+    if isinstance(x, Tensor):
+        return sigmoid(x)
+    y = xp_of(x).exp(-x)
+    y += 1
+    return 1 / y

@@ -1,0 +1,101 @@
+"""The arguments of convolutions, checked: how their windows lie, and what does not fit together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.dtypes import DType
+from gpudl.backend.errors import ShapeError
+from gpudl.ops.windows import Windows, lengths
+
+Shape = tuple[int, ...]
+
+
+def conv_windows(name: str, x: Shape, w: Shape, stride: Any, padding: Any, dilation: Any, groups: int) -> Windows:
+    """The windows of a convolution of an input (n, c, ...) with weights (o, c / groups, ...).
+
+    Args:
+        padding: an int, one for each dimension, "valid" for none, or "same" for as many windows as elements.
+    Raises: ShapeError and TypeError where an argument is wrong or the shapes do not fit.
+    """
+    ndim = len(x) - 2
+    steps, gaps = lengths(name, "stride", stride, ndim, 1), lengths(name, "dilation", dilation, ndim, 1)
+    check_groups(name, w, groups)
+    if x[1] != w[1] * groups:
+        raise ShapeError(
+            f"{name}: weight {w} with groups={groups} needs an input of {w[1] * groups} channels, got shape {x}"
+        )
+    spans = tuple(gap * (kernel - 1) + 1 for gap, kernel in zip(gaps, w[2:]))
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ShapeError(f"{name}: padding must be ints, 'same' or 'valid', got {padding!r}")
+        if padding == "same" and any(step != 1 for step in steps):
+            raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
+        # What is left over of an odd number goes behind the last element.
+        before = tuple((span - 1) // 2 if padding == "same" else 0 for span in spans)
+        both = tuple(span - 1 if padding == "same" else 0 for span in spans)
+    else:
+        before = lengths(name, "padding", padding, ndim, 0)
+        both = tuple(2 * each for each in before)
+    padded = tuple(size + each for size, each in zip(x[2:], both))
+    if any(size < span for size, span in zip(padded, spans)):
+        raise ShapeError(f"{name}: windows of {spans} do not fit into an input of {padded} with its padding")
+    _check_not_empty(name, x)
+    out = tuple((size - span) // step + 1 for size, span, step in zip(padded, spans, steps))
+    return Windows(x[2:], w[2:], steps, before, gaps, out)
+
+
+def transposed_windows(
+    name: str, x: Shape, w: Shape, stride: Any, padding: Any, output_padding: Any, dilation: Any, groups: int
+) -> Windows:
+    """The windows of the convolution whose gradient maps an input (n, o, ...) by weights (o, c / groups, ...).
+
+    Raises: ShapeError and TypeError where an argument is wrong or the shapes do not fit.
+    """
+    ndim = len(x) - 2
+    steps, gaps = lengths(name, "stride", stride, ndim, 1), lengths(name, "dilation", dilation, ndim, 1)
+    before, extra = lengths(name, "padding", padding, ndim, 0), lengths(name, "output_padding", output_padding, ndim, 0)
+    check_groups(name, w, groups)
+    if x[1] != w[0]:
+        raise ShapeError(f"{name}: weight {w} needs an input of {w[0]} channels, got shape {x}")
+    if any(more >= max(step, gap) for more, step, gap in zip(extra, steps, gaps)):
+        raise ShapeError(
+            f"{name}: output_padding {extra} must be smaller than either stride {steps} or dilation {gaps}"
+        )
+    size = tuple(
+        (out - 1) * step - 2 * pad + gap * (kernel - 1) + more + 1
+        for out, step, pad, gap, kernel, more in zip(x[2:], steps, before, gaps, w[2:], extra)
+    )
+    _check_not_empty(name, x)
+    if min(size) < 1:
+        raise ShapeError(f"{name}: padding {before} leaves nothing of an output of {size}; make it smaller")
+    return Windows(size, w[2:], steps, before, gaps, x[2:])
+
+
+def check_groups(name: str, w: Shape, groups: int) -> None:
+    """Raise ShapeError unless the weights (o, ...) can be split into groups."""
+    if groups < 1 or w[0] < 1 or w[0] % groups or 0 in w[2:]:
+        raise ShapeError(f"{name}: weight {w} cannot be split into {groups} groups of at least one window each")
+
+
+def _check_not_empty(name: str, x: Shape) -> None:
+    if 0 in x[2:]:
+        raise ShapeError(f"{name}: the input {x} has no elements in a spatial dimension; only the batch may be empty")
+
+
+def check_operands(name: str, ndim: int, x: Tensor, w: Tensor, b: Tensor | None, results: int) -> None:
+    """Raise unless weight and bias have the right dimensions, `results` channels and the input's dtype."""
+    if w.ndim != ndim + 2:
+        raise ShapeError(f"{name}: expected a weight of {ndim + 2} dimensions, got shape {w.shape}")
+    if b is not None and b.shape != (results,):
+        raise ShapeError(f"{name}: expected a bias of shape ({results},), got {b.shape}")
+    for what, other in (("weight", w), ("bias", b)):
+        if other is not None and other.dtype != x.dtype:
+            raise RuntimeError(f"{name}: the input is {x.dtype} and the {what} {other.dtype}; cast one with to()")
+
+
+def check_dtype(name: str, dtype: DType, small: bool) -> None:
+    """Raise for bools, and for integers other than int64 unless `small` ones will do."""
+    if dtype.kind == "b" or (dtype.kind in "iu" and dtype.itemsize < 8 and not small):
+        raise RuntimeError(f"{name}: the input is {dtype}; cast input and weight to a floating dtype first")

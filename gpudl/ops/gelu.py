@@ -1,0 +1,137 @@
+"""GELU: y = x * Phi(x), with Phi the cumulative distribution of the normal distribution. Hendrycks & Gimpel 2016,
+arXiv:1606.08415.
+
+    none:  Phi(x) = (1 + erf(x / sqrt(2))) / 2
+    tanh:  Phi(x) ~ (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2
+
+The derivative y' costs little while Phi is at hand, so that forward keeps it where a gradient will be wanted.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.kernel import kernel
+from gpudl.ops.erf import _erf_exponent, erf, erf_forward
+from gpudl.ops.operands import floating_only
+from gpudl.ops.parts import flat, in_parts, parts
+
+__all__ = ["gelu"]
+
+_PEAK = 1 / math.sqrt(2 * math.pi)  # the density at 0
+_RATE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+@kernel
+def gelu_forward(x: Array, by_tanh: bool, with_slope: bool) -> tuple[Array, Array | None]:
+    """y = x * Phi(x), and dy/dx where it is asked for, else None. x: any shape."""
+    return x * _share(x, by_tanh), _slope(x, by_tanh) if with_slope else None
+
+
+@gelu_forward.cpu("float32", "float64")
+def gelu_forward_cpu(x: Array, by_tanh: bool, with_slope: bool) -> tuple[Array, Array | None]:
+    y, slope = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype) if with_slope else None
+    given, results = flat(x), y.reshape(-1)
+    slopes = None if slope is None else slope.reshape(-1)
+    for part in parts(results):
+        of_slope = None if slopes is None else slopes[part]
+        if by_tanh:
+            _by_tanh(given[part], results[part], of_slope)
+        else:
+            _by_erf(given[part], results[part], of_slope)
+    return y, slope
+
+
+@kernel
+def gelu_backward(dy: Array, x: Array, slope: Array | None, by_tanh: bool) -> Array:
+    """dx = dy * dy/dx, the slope that forward gave, or None to compute it again."""
+    return dy * (_slope(x, by_tanh) if slope is None else slope)
+
+
+in_parts(gelu_backward)
+
+
+def _share(x: Array, by_tanh: bool) -> Array:
+    """Phi(x)."""
+    if by_tanh:
+        return xp_of(x).tanh(x * (_RATE + _RATE * _CUBIC * x * x)) * 0.5 + 0.5
+    scaled = x * math.sqrt(0.5)
+    return (erf(scaled) if isinstance(scaled, Tensor) else erf_forward(scaled)) * 0.5 + 0.5
+
+
+def _slope(x: Array, by_tanh: bool) -> Array:
+    """dy/dx = Phi(x) + x * Phi'(x)."""
+    share = _share(x, by_tanh)
+    if by_tanh:
+        return share + share * (1 - share) * x * (2 * _RATE + 6 * _RATE * _CUBIC * x * x)
+    return share + xp_of(x).exp(x * x * -0.5) * x * _PEAK
+
+
+def _by_erf(x: Array, y: Array, slope: Array | None) -> None:
+    """y = x * Phi(x) and its derivative, written into y and slope."""
+    square = x * x
+    share = np.tanh(_erf_exponent(x, square)) if x.dtype.char == "f" else erf_forward.reference(x * math.sqrt(0.5))
+    share *= 0.5
+    share += 0.5
+    np.multiply(x, share, out=y)
+    if slope is not None:
+        square *= -0.5
+        np.exp(square, out=slope)
+        slope *= x
+        slope *= _PEAK
+        slope += share
+
+
+def _by_tanh(x: Array, y: Array, slope: Array | None) -> None:
+    square = x * x
+    share = square * (_RATE * _CUBIC)
+    share += _RATE
+    share *= x
+    np.tanh(share, out=share)
+    share *= 0.5
+    share += 0.5
+    np.multiply(x, share, out=y)
+    if slope is not None:
+        # share * (1 - share) * x, from what is there: (x - y) * share
+        np.subtract(x, y, out=slope)
+        slope *= share
+        square *= 6 * _RATE * _CUBIC
+        square += 2 * _RATE
+        slope *= square
+        slope += share
+
+
+class Gelu(Primitive):
+    __slots__ = ("by_tanh",)
+    by_tanh: bool
+
+    def forward(ctx, x: Array, by_tanh: bool) -> Array:
+        ctx.by_tanh = by_tanh
+        y, slope = gelu_forward(x, by_tanh, mode.enabled and ctx.edges[0] is not None)
+        ctx.save(x, slope)
+        return y
+
+    def backward(ctx, dy: Array) -> Array:
+        return gelu_backward(dy, *ctx.saved, ctx.by_tanh)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """The Gaussian error linear unit, elementwise: input times the probability of a smaller normal number.
+
+    Args:
+        input: any shape, floating point.
+        approximate: "none" | "tanh", the latter by a formula of tanh that is within 5e-4.
+    Returns: the input's shape and dtype.
+    Raises: RuntimeError for integers and for another approximation.
+    Gradient: dy * (Phi(input) + input * Phi'(input)).
+    Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return Gelu.apply(floating_only("gelu", input), approximate == "tanh")  # type: ignore[no-any-return]

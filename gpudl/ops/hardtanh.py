@@ -1,0 +1,169 @@
+"""Piecewise linear activations: hardtanh and the hard forms of sigmoid and swish.
+
+hardtanh(x)    = x, no less than `low`, no more than `high`            Collobert 2004, "Large scale machine learning"
+hardsigmoid(x) = hardtanh(x + 3, 0, 6) / 6                             Courbariaux et al. 2015, arXiv:1511.00363
+hardswish(x)   = x * hardsigmoid(x)                                    Howard et al. 2019, arXiv:1905.02244
+"""
+
+from __future__ import annotations
+
+from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.kernel import kernel
+from gpudl.ops.activate import activated, applied
+from gpudl.ops.parts import in_parts
+
+__all__ = ["hardsigmoid", "hardswish", "hardtanh"]
+
+
+@kernel
+def hardtanh_forward(x: Array, low: float, high: float) -> Array:
+    """y = min(max(x, low), high); nan stays nan. x: any shape."""
+    xp = xp_of(x)
+    return xp.minimum(xp.maximum(x, low), high)
+
+
+in_parts(hardtanh_forward)
+
+
+@kernel
+def hardtanh_backward(dy: Array, x: Array, low: float, high: float) -> Array:
+    """dx = dy where low < x < high, and where x is nan; else 0."""
+    return xp_of(x).where((x <= low) | (x >= high), 0.0, dy)
+
+
+in_parts(hardtanh_backward)
+
+
+@kernel
+def hardsigmoid_forward(x: Array) -> Array:
+    """y = min(max(x + 3, 0), 6) / 6. x: any shape."""
+    xp = xp_of(x)
+    y = x + 3
+    y = xp.minimum(xp.maximum(y, 0), 6)
+    y /= 6
+    return y
+
+
+in_parts(hardsigmoid_forward)
+
+
+@kernel
+def hardsigmoid_backward(dy: Array, x: Array) -> Array:
+    """dx = dy / 6 where -3 < x < 3, else 0."""
+    return xp_of(x).where((x > -3) & (x < 3), dy / 6, 0.0)
+
+
+in_parts(hardsigmoid_backward)
+
+
+@kernel
+def hardswish_forward(x: Array) -> Array:
+    """y = x * min(max(x + 3, 0), 6) / 6. x: any shape."""
+    xp = xp_of(x)
+    y = x + 3
+    y = xp.minimum(xp.maximum(y, 0), 6)
+    y *= x
+    y /= 6
+    return y
+
+
+in_parts(hardswish_forward)
+
+
+@kernel
+def hardswish_backward(dy: Array, x: Array) -> Array:
+    """dx = dy * (x / 3 + 1/2) where -3 < x < 3; 0 below, dy above."""
+    xp = xp_of(x)
+    return xp.where(x <= -3, 0.0, xp.where(x < 3, dy * (x / 3 + 0.5), dy))
+
+
+in_parts(hardswish_backward)
+
+
+class Hardtanh(Primitive):
+    __slots__ = ("bounds",)
+    bounds: tuple[float, float]
+
+    def forward(ctx, x: Array, low: float, high: float) -> Array:
+        ctx.bounds = low, high
+        ctx.save(x)
+        return hardtanh_forward(x, low, high)
+
+    def backward(ctx, dy: Array) -> Array:
+        return hardtanh_backward(dy, *ctx.saved, *ctx.bounds)
+
+
+class Hardsigmoid(Primitive):
+    __slots__ = ()
+
+    def forward(ctx, x: Array) -> Array:
+        ctx.save(x)
+        return hardsigmoid_forward(x)
+
+    def backward(ctx, dy: Array) -> Array:
+        return hardsigmoid_backward(dy, *ctx.saved)
+
+
+class Hardswish(Primitive):
+    __slots__ = ()
+
+    def forward(ctx, x: Array) -> Array:
+        ctx.save(x)
+        return hardswish_forward(x)
+
+    def backward(ctx, dy: Array) -> Array:
+        return hardswish_backward(dy, *ctx.saved)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """The input limited to [min_val, max_val], elementwise.
+
+    Args:
+        input: any shape, any dtype but bool.
+        min_val, max_val: the bounds, min_val <= max_val, that the dtype can hold.
+        inplace: write the result over the input, and return that.
+    Returns: the input's shape and dtype; nan stays nan.
+    Raises: ValueError for bounds in the wrong order; RuntimeError for bools, bounds below 0 for unsigned integers,
+        and for a leaf that requires grad in place.
+    Gradient: dy strictly inside the bounds, else 0.
+    Source: Collobert 2004.
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val must not be above max_val, got {min_val} and {max_val}")
+    kind = input.array.dtype
+    if kind.kind == "b":
+        raise RuntimeError("hardtanh: bools have no order; cast the input to a number first")
+    low, high = (float(number) if kind.kind in "fV" else int(number) for number in (min_val, max_val))
+    if kind.kind == "u" and low < 0:
+        raise RuntimeError(f"hardtanh: {kind} has no negative numbers; min_val is {min_val}")
+    return applied(Hardtanh, "hardtanh", input, low, high, inplace=inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """A piecewise linear sigmoid, elementwise: 0 up to -3, 1 from 3 on.
+
+    Args:
+        input: any shape, floating point.
+        inplace: write the result over the input, and return that.
+    Returns: the input's shape and dtype.
+    Raises: RuntimeError for integers, and for a leaf that requires grad in place.
+    Gradient: dy / 6 strictly between -3 and 3, else 0.
+    Source: Courbariaux, Bengio, David 2015, arXiv:1511.00363.
+    """
+    return activated(Hardsigmoid, "hardsigmoid", input, inplace=inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input * hardsigmoid(input), elementwise.
+
+    Args:
+        input: any shape, floating point.
+        inplace: write the result over the input, and return that.
+    Returns: the input's shape and dtype.
+    Raises: RuntimeError for integers, and for a leaf that requires grad in place.
+    Gradient: dy * (input / 3 + 1/2) strictly between -3 and 3; 0 below, dy above.
+    Source: Howard et al. 2019, arXiv:1905.02244.
+    """
+    return activated(Hardswish, "hardswish", input, inplace=inplace)

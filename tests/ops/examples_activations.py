@@ -1,0 +1,85 @@
+"""Arguments to try the kernels of activations and error functions on; see test_kernels.py."""
+
+SHAPES = ((), (1,), (5,), (3, 4), (0, 3), (3, 20001))
+
+
+def calls(*settings, low=-4.0, high=4.0):
+    """A forward's arguments: an array of each shape with each of the settings."""
+
+    def examples(arrays):
+        for shape in SHAPES:
+            for setting in settings or ((),):
+                yield [arrays(shape, low, high), *setting]
+
+    return examples
+
+
+def backwards(*settings, low=-4.0, high=4.0):
+    """A backward's arguments: dy before what the forward had."""
+
+    def examples(arrays):
+        for shape in SHAPES:
+            for setting in settings or ((),):
+                yield [arrays(shape), arrays(shape, low, high), *setting]
+
+    return examples
+
+
+def with_slopes(make):
+    def examples(arrays):
+        for shape, slopes in (((5,), (1,)), ((3, 4), (1, 4)), ((3, 4), (3, 4)), ((2, 3, 5), (1, 3, 1)), ((), ())):
+            yield [*make(arrays, shape), arrays(slopes, 0, 1)]
+
+    return examples
+
+
+def gelu_backward(arrays):
+    for by_tanh in (False, True):
+        for shape in SHAPES:
+            yield [arrays(shape), arrays(shape, -4, 4), None, by_tanh]
+            yield [arrays(shape), arrays(shape, -4, 4), arrays(shape), by_tanh]
+
+
+ELU = ((1.0, 1.0, 1.0), (1.7, 1.05, 1.0), (2.0, 1.0, 0.5))
+SOFTPLUS = ((1.0, 20.0), (2.5, 11.0))  # above all examples: at the threshold there is a step
+
+EXAMPLES = {
+    "erf_forward": calls(),
+    "erf_backward": backwards(),
+    "erfc_forward": calls(),
+    "erfc_backward": backwards(),
+    "erfinv_forward": calls(low=-0.99, high=0.99),
+    "erfinv_backward": backwards(low=-1.5, high=1.5),
+    "gelu_forward": calls((False, True), (True, True), (False, False), (True, False)),
+    "gelu_backward": gelu_backward,
+    "elu_forward": calls(*ELU),
+    "elu_backward": backwards(*ELU),
+    "hardtanh_forward": calls((-1.0, 1.0), (0.0, 6.0)),
+    "hardtanh_backward": backwards((-1.0, 1.0), (0.0, 6.0)),
+    "hardsigmoid_forward": calls(),
+    "hardsigmoid_backward": backwards(),
+    "hardswish_forward": calls(),
+    "hardswish_backward": backwards(),
+    "threshold_forward": calls((0.5, -1.0)),
+    "threshold_backward": backwards((0.5,)),
+    "hardshrink_forward": calls((0.5,)),
+    "hardshrink_backward": backwards((0.5,)),
+    "softshrink_forward": calls((0.5,)),
+    "softshrink_backward": backwards((0.5,)),
+    "prelu_forward": with_slopes(lambda arrays, shape: [arrays(shape)]),
+    "prelu_backward": with_slopes(lambda arrays, shape: [arrays(shape), arrays(shape)]),
+    "leaky_relu_forward": calls((0.01,), (-0.5,), (2.0,)),
+    "leaky_relu_backward": backwards((0.01,), (-0.5,)),
+    "silu_forward": calls(),
+    "silu_backward": backwards(),
+    "mish_forward": calls(),
+    "mish_backward": backwards(),
+    "softplus_forward": calls(*SOFTPLUS),
+    "softplus_backward": backwards(*SOFTPLUS),
+    "logsigmoid_forward": calls(),
+    "logsigmoid_backward": backwards(),
+    "softsign_forward": calls(),
+    "softsign_backward": backwards(),
+    "tanhshrink_forward": calls(),
+    "tanhshrink_backward": backwards(),
+}

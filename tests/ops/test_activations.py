@@ -1,0 +1,64 @@
+"""What a table cannot say of activations: accuracy of erf, random slopes, results over their inputs."""
+
+import math
+
+import numpy as np
+import pytest
+from oracle import host, ours
+
+import gpudl
+import gpudl.nn.functional as F
+
+
+def test_error_functions_are_accurate_to_rounding():
+    x = np.concatenate([np.linspace(-6, 6, 997), 10.0 ** np.linspace(-300, 1, 300), np.linspace(6, 26, 99)])
+    for name, slack in (("erf", 4e-16), ("erfc", 1e-15)):
+        want = np.array([getattr(math, name)(each) for each in x])
+        got = getattr(gpudl, name)(gpudl.tensor(x)).numpy()
+        assert (abs(got - want) <= slack * abs(want)).all(), name
+        single = x.astype("float32")
+        want = np.array([getattr(math, name)(float(each)) for each in single])
+        got = getattr(gpudl, name)(gpudl.tensor(np.resize(single, 20000))).numpy()[: x.size]
+        assert (abs(got - want) <= 4e-7 * abs(want) + 1e-45).all(), name
+
+
+def test_erfinv_inverts_erf_and_knows_its_ends():
+    y = np.linspace(-5.5, 5.5, 999)
+    back = gpudl.erfinv(gpudl.erf(gpudl.tensor(y))).numpy()
+    slope = 2 / math.sqrt(math.pi) * np.exp(-y * y)
+    assert (abs(back - y) <= 1e-15 * abs(y) + 2e-16 / slope).all()
+    np.testing.assert_array_equal(
+        gpudl.erfinv(gpudl.tensor([1.0, -1.0, 0.0, 2.0, math.nan])).numpy(),
+        [math.inf, -math.inf, 0, math.nan, math.nan],
+    )
+
+
+def test_random_slopes_are_in_bounds_repeatable_and_used_by_backward(device):
+    x = ours(-np.ones((50, 40)), device, grad=True)
+    gpudl.manual_seed(3)
+    y = F.rrelu(x, 0.1, 0.4, training=True)
+    y.sum().backward()
+    slopes = -host(y)
+    assert slopes.min() >= 0.1 and slopes.max() < 0.4 and slopes.std() > 0.05
+    np.testing.assert_array_equal(host(x.grad), slopes)
+    gpudl.manual_seed(3)
+    np.testing.assert_array_equal(host(F.rrelu(x, 0.1, 0.4, training=True)), host(y))
+
+
+@pytest.mark.parametrize("op", ["elu", "selu", "celu", "relu6", "hardtanh", "hardswish", "leaky_relu", "silu", "mish"])
+def test_in_place_writes_over_the_input_and_refuses_leaves(op, device):
+    x = ours(np.array([-1.5, 0.5, 2.0]), device)
+    want = host(getattr(F, op)(x))
+    assert getattr(F, op)(x, inplace=True) is x
+    np.testing.assert_array_equal(host(x), want)
+    with pytest.raises(RuntimeError, match=f"{op}_|hardtanh_"):
+        getattr(F, op)(ours(np.ones(2), device, grad=True), inplace=True)
+    with pytest.raises(RuntimeError):
+        F.elu(ours(np.ones(2, "int64"), device))
+
+
+def test_gelu_agrees_whether_or_not_the_slope_is_kept(device):
+    x = np.random.default_rng(0).standard_normal(100_003).astype("float32")
+    for approximate in ("none", "tanh"):
+        kept = F.gelu(ours(x, device, grad=True), approximate)
+        np.testing.assert_array_equal(host(kept), host(F.gelu(ours(x, device), approximate)))
