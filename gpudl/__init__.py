@@ -49,7 +49,7 @@ from gpudl.ops.cumsum import *
 from gpudl.ops.cumulative import *
 from gpudl.ops.diagonal import *
 from gpudl.ops.dims import *
-from gpudl.ops.distance import cdist as cdist
+from gpudl.ops.distance import *
 from gpudl.ops.distributions import *
 from gpudl.ops.dtype_info import *
 from gpudl.ops.einsum import *
@@ -119,7 +119,11 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import gpudl` leaves for when it is used: its wings, and bfloat16."""
+    """What `import gpudl` leaves for when it is used: its wings, vmap, and bfloat16."""
+    if name == "vmap":
+        from gpudl.func.vmap import vmap
+
+        return vmap
     if name == "bfloat16":
         from gpudl.backend.dtypes import bfloat16
 

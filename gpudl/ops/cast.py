@@ -14,7 +14,7 @@ from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_
 from gpudl.backend.dtypes import dtype_of, float16, float32, float64, int8, int16, int32, int64, uint8
 from gpudl.backend.errors import DeviceError
 
-__all__ = ["clone"]
+__all__ = ["clone", "detach"]
 
 
 class Transfer(Primitive):
@@ -118,6 +118,11 @@ def type_(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 def clone(input: Tensor) -> Tensor:
     """A copy with memory of its own, in C order. Gradient: dy."""
     return Clone.apply(input)  # type: ignore[no-any-return]
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same values without history: memory is shared, gradients do not pass."""
+    return input.detach()
 
 
 def contiguous(input: Tensor) -> Tensor:

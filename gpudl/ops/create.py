@@ -241,3 +241,21 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     if filler.ndim:
         raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {filler.shape}")
     return assign(input, filler.to(input.device), "fill_", replace=True)
+
+
+def fill_diagonal_(input: Tensor, fill_value: int | float | bool, wrap: bool = False) -> Tensor:
+    """The elements whose indices are all equal set to a number, in place.
+
+    Args:
+        input: at least 2-d; with more than two dimensions all of one length.
+        fill_value: what to write.
+        wrap: in tall matrices, begin the diagonal again below, after a row that is left out.
+    Raises: ShapeError for fewer than two dimensions, or more of different lengths; as fill_.
+    Gradient: dy elsewhere, 0 on the diagonal.
+    """
+    if input.ndim < 2 or (input.ndim > 2 and len(set(input.shape)) > 1):
+        raise ShapeError(f"fill_diagonal_: expected a matrix, or dimensions of one length, got shape {input.shape}")
+    mask = np.zeros(input.shape, bool)
+    if mask.size:
+        np.fill_diagonal(mask, True, wrap=wrap)
+    return assign(input, input.masked_fill(placed(mask, input.device), fill_value), "fill_diagonal_")

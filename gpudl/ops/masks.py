@@ -6,17 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gpudl.autograd.inplace import assign
 from gpudl.autograd.primitive import as_array, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.dims import broadcast_to
 from gpudl.ops.index import getitem
-from gpudl.ops.operands import Number, operand
 from gpudl.ops.rows import Read, WriteAt
 
-__all__ = ["argwhere", "fill", "masked_scatter", "masked_select", "nonzero", "unravel_index"]
+__all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "unravel_index"]
 
 
 def _spread(name: str, input: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
@@ -119,16 +117,3 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
 
 class IntegersError(TypeError, ValueError):
     """Indices that are not integers."""
-
-
-def fill(input: Tensor, value: Tensor | Number) -> Tensor:
-    """A tensor like the input with every element set to a number or a 0-d tensor.
-
-    Raises: ShapeError for a value with dimensions.
-    Gradient: 0 to input; the sum of dy to value.
-    """
-    filler = operand("fill", value)
-    filler = filler.to(input.dtype) if isinstance(filler, Tensor) else input.new_full((), filler)
-    if filler.ndim:
-        raise ShapeError(f"fill: the value must be a number or a 0-d tensor, got shape {filler.shape}")
-    return assign(input.clone(), filler, "fill", replace=True)

@@ -52,20 +52,21 @@ NOT_ASKED_FOR = {
         "|functionalize|replace_all_batch.*|functional_call|is_inference_mode_enabled"
     ),
     "functions that PyTorch's documentation leaves out": (
-        "(gru|lstm|rnn_tanh|rnn_relu)(_cell)?|rearrange|is_inference|adaptive_max_pool1d_with_indices"
+        "index|(gru|lstm|rnn_tanh|rnn_relu)(_cell)?|rearrange|is_inference|adaptive_max_pool1d_with_indices"
     ),
+    "LU factors, which NumPy keeps to itself": "lu_?(factor|factor_ex|solve|unpack)?",
     "deprecated or removed in PyTorch": (
-        "chain_matmul|lstsq|solve|lu|lu_unpack|range|volatile|reinforce|resize|new|cholesky|qr|svd|triangular_solve|lobpcg"
+        "matrix_rank|chain_matmul|lstsq|solve|lu|lu_unpack|range|volatile|reinforce|resize|new|cholesky|qr|svd|triangular_solve|lobpcg"
         "|storage_type|multigammaln_|pca_lowrank|svd_lowrank"
     ),
     "special functions outside of training": (
-        ".*bessel.*|airy.*|.*polynomial.*|erfcx|igammac?_?|gammainc.*|i0e|i1e?|i0_?|log_ndtr|ndtri?|psi|zeta|entr|xlog1py|betaln"
+        "gradient|nonzero_static|.*bessel.*|airy.*|.*polynomial.*|erfcx|igammac?_?|gammainc.*|i0e|i1e?|i0_?|log_ndtr|ndtri?|psi|zeta|entr|xlog1py|betaln"
         "|gammaln|logit_|multigammaln|softmax_|binomial|histogramdd|geometric_mean"
     ),
 }
 # A name that a reason fits, though it is asked for in this space.
 ASKED_FOR = {
-    "linalg": {"solve", "lstsq", "lu", "cholesky", "qr", "svd", "cond"},
+    "linalg": {"solve", "lstsq", "cholesky", "qr", "svd", "cond", "matrix_rank"},
 }
 
 
@@ -88,6 +89,8 @@ def find(root: Any, dotted: str) -> Any:
 def reason_not_asked_for(space: str, name: str) -> str | None:
     if name in ASKED_FOR.get(space, ()):
         return None
+    if not space and name == "embedding_bag":
+        return "functions that PyTorch's documentation leaves out"
     if not space and name.endswith("_"):
         return "in-place functions beside the methods of the same names"
     for reason, pattern in NOT_ASKED_FOR.items():
@@ -106,13 +109,13 @@ class Surveyed(NamedTuple):
 
 def survey() -> dict[str, Surveyed]:
     """Space -> what gpudl has of it."""
-    import gpudl.linalg
-    import gpudl.special
     import torch
 
     import gpudl
     import gpudl.func
+    import gpudl.linalg
     import gpudl.nn.functional
+    import gpudl.special
 
     found: dict[str, Surveyed] = {}
     for space in SPACES:

@@ -15,7 +15,16 @@ def _elsewhere(file, names):
     return dict.fromkeys(names.split(), file)
 
 
+for wide in (False, True):
+    row("Tensor.fill_diagonal_", (5, 2), 1.5, wrap=wide, unlike={"degenerate": "an empty matrix is left as it is"})
+row("Tensor.fill_diagonal_", (2, 3), 2)
+row("Tensor.fill_diagonal_", (3, 3, 3), 2, unlike={"degenerate": "an empty tensor is left as it is"})
+row("Tensor.fill_diagonal_", (3, 3, 2), 2)
+row("Tensor.fill_diagonal_", (3,), 2)
+row("detach", (2, 3))
+
 ELSEWHERE = {
+    **dict.fromkeys(("Tensor.nbytes", "Tensor.is_cuda"), "test_methods.py"),
     **_elsewhere("test_create.py", "tensor as_tensor asarray from_numpy zeros ones full arange eye empty empty_like"),
     **_elsewhere("test_create.py", "Tensor.new_empty Tensor.new_tensor scalar_tensor"),
     **_elsewhere("test_sample.py", "rand randn rand_like randn_like randint randint_like randperm Generator seed"),

@@ -173,3 +173,9 @@ def test_operations_on_themselves(device):
     z = ours(np.arange(4.0).reshape(2, 2), device)
     z.copy_(z.t())
     np.testing.assert_array_equal(host(z), [[0, 2], [1, 3]])
+
+
+def test_memory_of_a_tensor(device):
+    x = gpudl.zeros(2, 3, dtype="float64", device=device)
+    assert x.nbytes == 48
+    assert x.is_cuda == (str(x.device) != "cpu")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from typing import cast as typing_cast
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.device import is_on_host
 from gpudl.ops import cast, dtype_info
 
 
@@ -58,6 +59,16 @@ class ConversionMethods:
             raise RuntimeError("detach_: a view cannot be cut off in place from what it is a view of; use detach()")
         self._node = None
         return typing_cast(Tensor, self)
+
+    @property
+    def nbytes(self) -> Any:
+        """Bytes of all elements together."""
+        return self.array.nbytes
+
+    @property
+    def is_cuda(self) -> Any:
+        """True where the values are not in the host's memory."""
+        return not is_on_host(self.array)
 
     def element_size(self) -> Any:
         """Bytes per element."""

@@ -16,6 +16,7 @@ class CreationMethods:
 
     new_full = create.new_full
     fill_ = create.fill_
+    fill_diagonal_ = create.fill_diagonal_
 
     bernoulli = distributions.bernoulli
     multinomial = distributions.multinomial
