@@ -80,6 +80,7 @@ from gpudl.ops.pooling import max_pool1d as max_pool1d
 from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from gpudl.ops.pooling import max_pool3d as max_pool3d
 from gpudl.ops.positional import *
+from gpudl.ops.powers import *
 from gpudl.ops.prod import *
 from gpudl.ops.products import *
 from gpudl.ops.quantile import *
@@ -119,7 +120,7 @@ _register_namespace(Tensor, _sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import gpudl` leaves for when it is used: its wings, vmap, and bfloat16."""
+    """What `import gpudl` leaves for when it is used: its wings, and bfloat16."""
     if name == "vmap":
         from gpudl.func.vmap import vmap
 

@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, powers and roots. Integers and bools give the default floating dtype."""
+"""Exponentials and logarithms. Integers and bools give the default floating dtype."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import float32, float64
-from gpudl.ops.arithmetic import pow
 from gpudl.ops.operands import Binary, Number, as_tensors, tensors
-from gpudl.ops.unary import OfInput, OfResult, floating, tensor_only
+from gpudl.ops.unary import OfInput, OfResult, floating
 
 __all__ = [
     "exp",
     "exp2",
     "expm1",
-    "float_power",
-    "ldexp",
     "log",
     "log1p",
     "log2",
@@ -26,11 +22,7 @@ __all__ = [
     "logaddexp",
     "logaddexp2",
     "logit",
-    "reciprocal",
-    "rsqrt",
     "sigmoid",
-    "sqrt",
-    "square",
     "xlogy",
 ]  # fmt: skip
 
@@ -118,53 +110,6 @@ class Logit(Primitive):
         outside = (x < low) | (x > 1 - low)
         # Between the limits the product is not negative; abs takes the sign off -0.
         return xp.where(outside, xp.zeros_like(dy) + beyond, dy / abs(x * (1 - x)))
-
-
-class Sqrt(OfResult):
-    __slots__ = ()
-    function = "sqrt"
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy / (y * 2)
-
-
-class Rsqrt(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = 1 / xp_of(x).sqrt(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (y * y * y) * -0.5
-
-
-class Reciprocal(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = 1 / x
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return -(dy * y) * y
-
-
-class Square(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return x * x
-
-    def backward(ctx, dy: Array) -> Array:
-        (x,) = ctx.saved
-        return dy * (x * 2)
 
 
 class Sigmoid(Primitive):
@@ -273,27 +218,6 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     return Logit.apply(floating("logit", input), eps)  # type: ignore[no-any-return]
 
 
-def sqrt(input: Tensor) -> Tensor:
-    """The square root: nan below 0. Gradient: dy / (2 * result)."""
-    return Sqrt.apply(floating("sqrt", input))  # type: ignore[no-any-return]
-
-
-def rsqrt(input: Tensor) -> Tensor:
-    """1 / sqrt(input): inf at 0, nan below. Gradient: -dy / 2 * result**3."""
-    return Rsqrt.apply(floating("rsqrt", input))  # type: ignore[no-any-return]
-
-
-def reciprocal(input: Tensor) -> Tensor:
-    """1 / input. Gradient: -dy * result**2."""
-    return Reciprocal.apply(floating("reciprocal", input))  # type: ignore[no-any-return]
-
-
-def square(input: Tensor) -> Tensor:
-    """input * input; bools give int64, other dtypes their own. Gradient: 2 * dy * input."""
-    x = tensor_only("square", input)
-    return Square.apply(x.long() if x.array.dtype.kind == "b" else x)  # type: ignore[no-any-return]
-
-
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-input)), without overflow. Gradient: dy * result * (1 - result)."""
     return Sigmoid.apply(floating("sigmoid", input))  # type: ignore[no-any-return]
@@ -333,20 +257,3 @@ def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     Gradient: dz * log(other), dz * input / other.
     """
     return Xlogy.apply_pair(*as_tensors("xlogy", input, other, floating=True))
-
-
-def float_power(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
-    """input ** exponent in float64; arguments and errors as pow."""
-    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
-        raise TypeError(f"float_power: expected a Tensor among the operands, got {input!r} and {exponent!r}")
-    x, y = (each.to(float64) if isinstance(each, Tensor) else float(each) for each in (input, exponent))
-    return pow(x, y)
-
-
-def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """input * 2 ** other, elementwise; the default floating dtype for integers."""
-    tensors("ldexp", input, other)  # checks them
-    if input.dtype.itemsize == 2 and input.dtype.kind in "fV":  # rounded once: the power alone may overflow
-        wide = other.to(float32) if other.dtype.itemsize == 2 and other.dtype.kind in "fV" else other
-        return ldexp(input.to(float32), wide).to(input.dtype)
-    return floating("ldexp", input) * pow(2.0, other)

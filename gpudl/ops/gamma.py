@@ -12,7 +12,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float64, get_default_dtype
-from gpudl.ops.operands import Number, promoted, sum_to_shape
+from gpudl.ops.operands import Number, as_tensors, sum_to_shape
 
 __all__ = ["digamma", "lgamma", "mvlgamma", "polygamma"]
 
@@ -135,9 +135,9 @@ def _zeta(x: Array, q: Array) -> Array:
         factor = factor * (x + 2 * k + 1) * (x + 2 * k + 2)
         power = power / (a * a)
     y = xp.where(xp.isposinf(q), xp.where(x > 1, 0.0, math.nan), y)
-    y = xp.where(xp.isnan(q) | xp.isneginf(q) | (x < 1) | xp.isnan(x), math.nan, y)
     y = xp.where((q <= 0) & (x != xp.floor(x)), math.nan, y)
     y = xp.where((q <= 0) & (q == xp.floor(q)), math.inf, y)
+    y = xp.where(xp.isnan(q) | xp.isneginf(q) | (x < 1) | xp.isnan(x), math.nan, y)
     return xp.where(x == 1, math.inf, y)
 
 
@@ -228,6 +228,4 @@ def zeta(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     Gradient: to other, -input * zeta(input + 1, other) * dy.
     Source: Abramowitz & Stegun 1964, 23.2 and 23.1.30.
     """
-    x, q = promoted("zeta", input, other, floating=True)
-    x = x if isinstance(x, Tensor) else q.new_full((), x)
-    return Zeta.apply(x, q if isinstance(q, Tensor) else x.new_full((), q))  # type: ignore[no-any-return]
+    return Zeta.apply(*as_tensors("zeta", input, other, floating=True))  # type: ignore[no-any-return]

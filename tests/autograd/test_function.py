@@ -265,17 +265,17 @@ def test_bad_definitions_are_named():
 
 def test_a_primitive_with_kernels_of_its_own():
     @kernel
-    def softplus_forward(x):
+    def soft_step_forward(x):
         return xp_of(x).log(xp_of(x).exp(x) + 1)
 
-    @softplus_forward.cpu("float32")
-    def softplus_forward_cpu(x):
+    @soft_step_forward.cpu("float32")
+    def soft_step_forward_cpu(x):
         return np.logaddexp(x, np.float32(0))
 
-    class Softplus(Primitive):
+    class SoftStep(Primitive):
         def forward(ctx, x):
             ctx.save(x)
-            return softplus_forward(x)
+            return soft_step_forward(x)
 
         def backward(ctx, dy):
             (x,) = ctx.saved
@@ -283,12 +283,12 @@ def test_a_primitive_with_kernels_of_its_own():
 
     try:
         x = leaf(-1.0, 0.0, 2.0)
-        assert gradcheck(Softplus.apply, x) and gradgradcheck(Softplus.apply, x)
+        assert gradcheck(SoftStep.apply, x) and gradgradcheck(SoftStep.apply, x)
         big = gpudl.tensor([100.0])
-        assert Softplus.apply(big).tolist() == [100]  # only the optimized body does not overflow
-        assert Softplus.apply(big.double()).tolist() == [100]
+        assert SoftStep.apply(big).tolist() == [100]  # only the optimized body does not overflow
+        assert SoftStep.apply(big.double()).tolist() == [100]
     finally:
-        del KERNELS["softplus_forward"]
+        del KERNELS["soft_step_forward"]
 
 
 def test_the_reference_body_runs_on_tensors_and_records_itself():

@@ -199,6 +199,7 @@ crash = {"degenerate": "torch crashes in the backward for no columns"}
 for p in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, float("inf")):
     row("cdist", (3, 4), (5, 4), p=p, unlike=halves | twice)
     row("nn.functional.pdist", (4, 3), p=p, unlike=halves | twice | crash)
+    row("pdist", (4, 3), p=p, unlike=halves | twice | crash)
 row("cdist", (2, 1, 3, 4), (5, 6, 4), unlike=halves | twice)
 row("cdist", (30, 4), (3, 4), unlike=halves | twice, slack=20)
 row("cdist", (3, 4), (5, 4), compute_mode="use_mm_for_euclid_dist", unlike=halves, slack=20)

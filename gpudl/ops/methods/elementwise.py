@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from gpudl.autograd.tensor import Tensor
-from gpudl.ops import arithmetic, comparison, elementwise, exponential, floats, logic, rounding, ternary, trigonometry
+from gpudl.ops import (
+    arithmetic,
+    comparison,
+    elementwise,
+    exponential,
+    floats,
+    logic,
+    powers,
+    rounding,
+    ternary,
+    trigonometry,
+)
 
 
 class ElementwiseMethods:
@@ -27,7 +38,7 @@ class ElementwiseMethods:
     __mod__ = remainder = rounding.remainder
     __rsub__ = arithmetic.rsub
     fmod = rounding.fmod
-    float_power = exponential.float_power
+    float_power = powers.float_power
     maximum = arithmetic.maximum
     minimum = arithmetic.minimum
     fmax = floats.fmax
@@ -64,7 +75,7 @@ class ElementwiseMethods:
     nextafter = floats.nextafter
     heaviside = floats.heaviside
     frexp = floats.frexp
-    ldexp = exponential.ldexp
+    ldexp = powers.ldexp
     angle = floats.angle
 
     @property
@@ -83,10 +94,10 @@ class ElementwiseMethods:
     logaddexp = exponential.logaddexp
     logaddexp2 = exponential.logaddexp2
     xlogy = exponential.xlogy
-    sqrt = exponential.sqrt
-    rsqrt = exponential.rsqrt
-    square = exponential.square
-    reciprocal = exponential.reciprocal
+    sqrt = powers.sqrt
+    rsqrt = powers.rsqrt
+    square = powers.square
+    reciprocal = powers.reciprocal
     sigmoid = exponential.sigmoid
 
     sin = trigonometry.sin

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gpudl.ops import arithmetic, comparison, elementwise, exponential, floats, logic, rounding, ternary, trigonometry
+from gpudl.ops import (
+    arithmetic,
+    comparison,
+    elementwise,
+    exponential,
+    floats,
+    logic,
+    powers,
+    rounding,
+    ternary,
+    trigonometry,
+)
 from gpudl.ops.methods.in_place import ALL, OTHERS, in_place
 
 
@@ -20,7 +31,7 @@ class ElementwiseInPlaceMethods:
     __ifloordiv__ = floor_divide_ = in_place("floor_divide_", rounding.floor_divide, ALL)
     __imod__ = remainder_ = in_place("remainder_", rounding.remainder, ALL)
     fmod_ = in_place("fmod_", rounding.fmod, ALL)
-    float_power_ = in_place("float_power_", exponential.float_power, ALL)
+    float_power_ = in_place("float_power_", powers.float_power, ALL)
     lerp_ = in_place("lerp_", ternary.lerp, ALL)
     addcmul_ = in_place("addcmul_", ternary.addcmul)
     addcdiv_ = in_place("addcdiv_", ternary.addcdiv)
@@ -36,7 +47,7 @@ class ElementwiseInPlaceMethods:
     copysign_ = in_place("copysign_", floats.copysign, ALL)
     nextafter_ = in_place("nextafter_", floats.nextafter, ALL)
     heaviside_ = in_place("heaviside_", floats.heaviside)
-    ldexp_ = in_place("ldexp_", exponential.ldexp, OTHERS)
+    ldexp_ = in_place("ldexp_", powers.ldexp, OTHERS)
 
     exp_ = in_place("exp_", exponential.exp)
     exp2_ = in_place("exp2_", exponential.exp2)
@@ -47,10 +58,10 @@ class ElementwiseInPlaceMethods:
     log1p_ = in_place("log1p_", exponential.log1p, ALL)
     logit_ = in_place("logit_", exponential.logit, ALL)
     xlogy_ = in_place("xlogy_", exponential.xlogy, ALL)
-    sqrt_ = in_place("sqrt_", exponential.sqrt)
-    rsqrt_ = in_place("rsqrt_", exponential.rsqrt)
-    square_ = in_place("square_", exponential.square, ALL)
-    reciprocal_ = in_place("reciprocal_", exponential.reciprocal)
+    sqrt_ = in_place("sqrt_", powers.sqrt)
+    rsqrt_ = in_place("rsqrt_", powers.rsqrt)
+    square_ = in_place("square_", powers.square, ALL)
+    reciprocal_ = in_place("reciprocal_", powers.reciprocal)
     sigmoid_ = in_place("sigmoid_", exponential.sigmoid)
 
     sin_ = in_place("sin_", trigonometry.sin, ALL)
