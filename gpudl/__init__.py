@@ -37,6 +37,14 @@ from gpudl.backend.dtypes import uint8 as uint8
 from gpudl.backend.errors import DeviceError as DeviceError
 from gpudl.backend.errors import GraphError as GraphError
 from gpudl.backend.errors import ShapeError as ShapeError
+from gpudl.ops.activations import celu as celu
+from gpudl.ops.activations import rrelu as rrelu
+from gpudl.ops.activations import selu as selu
+from gpudl.ops.activations_in_place import celu_ as celu_
+from gpudl.ops.activations_in_place import relu_ as relu_
+from gpudl.ops.activations_in_place import rrelu_ as rrelu_
+from gpudl.ops.activations_in_place import selu_ as selu_
+from gpudl.ops.activations_in_place import threshold_ as threshold_
 from gpudl.ops.arithmetic import *
 from gpudl.ops.cast import *
 from gpudl.ops.comparison import *
@@ -45,10 +53,13 @@ from gpudl.ops.elementwise import *
 from gpudl.ops.erf import *
 from gpudl.ops.matmul import *
 from gpudl.ops.operands import result_type as result_type
+from gpudl.ops.prelu import prelu as prelu
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.shape import *
 from gpudl.ops.softmax import *
+from gpudl.ops.threshold import hardshrink as hardshrink
+from gpudl.ops.threshold import threshold as threshold
 from gpudl.random import initial_seed as initial_seed
 from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__

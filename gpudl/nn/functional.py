@@ -7,6 +7,8 @@ from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
 from gpudl.ops.elu import *
 from gpudl.ops.gelu import *
+from gpudl.ops.glu import *
+from gpudl.ops.gumbel_softmax import *
 from gpudl.ops.hardtanh import *
 from gpudl.ops.linear import *
 from gpudl.ops.mse_loss import *

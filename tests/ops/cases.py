@@ -14,6 +14,7 @@ test_op_table.py makes every check on every row. A rows_*.py file may also have
 
     UNLIKE = {"entry": why, "entry dtype": why, "entry errors": why}    where test_opinfo.py is not to follow PyTorch
     SLACK = {"entry": 10.0}                                             factors on the tolerance there
+    DRAWN = {"entry": lambda sample: ...}                               the samples there whose results are random
     ELSEWHERE = {"name": "test_file.py"}                                exported names that no row can hold
 """
 

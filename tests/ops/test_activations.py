@@ -45,7 +45,9 @@ def test_random_slopes_are_in_bounds_repeatable_and_used_by_backward(device):
     np.testing.assert_array_equal(host(F.rrelu(x, 0.1, 0.4, training=True)), host(y))
 
 
-@pytest.mark.parametrize("op", ["elu", "selu", "celu", "relu6", "hardtanh", "hardswish", "leaky_relu", "silu", "mish"])
+@pytest.mark.parametrize(
+    "op", ["relu", "elu", "selu", "celu", "relu6", "hardtanh", "hardswish", "leaky_relu", "silu", "mish"]
+)
 def test_in_place_writes_over_the_input_and_refuses_leaves(op, device):
     x = ours(np.array([-1.5, 0.5, 2.0]), device)
     want = host(getattr(F, op)(x))
@@ -62,3 +64,43 @@ def test_gelu_agrees_whether_or_not_the_slope_is_kept(device):
     for approximate in ("none", "tanh"):
         kept = F.gelu(ours(x, device, grad=True), approximate)
         np.testing.assert_array_equal(host(kept), host(F.gelu(ours(x, device), approximate)))
+
+
+def test_gumbel_samples_are_distributed_as_softmax_and_repeatable(device):
+    logits = ours(np.resize(np.log(np.array([1.0, 2.0, 5.0, 8.0])), (20000, 4)), device)
+    gpudl.manual_seed(1)
+    soft, hard = F.gumbel_softmax(logits, tau=0.7), F.gumbel_softmax(logits, hard=True)
+    np.testing.assert_allclose(host(soft).sum(1), 1, rtol=1e-12)
+    for sample in (host(soft).argmax(1), host(hard).argmax(1)):
+        shares = np.bincount(sample, minlength=4) / 20000
+        np.testing.assert_allclose(shares, np.array([1, 2, 5, 8]) / 16, atol=0.015)
+    assert set(np.unique(host(hard))) == {0.0, 1.0} and (host(hard).sum(1) == 1).all()
+    gpudl.manual_seed(1)
+    np.testing.assert_array_equal(host(F.gumbel_softmax(logits, tau=0.7)), host(soft))
+    assert host(F.gumbel_softmax(logits, tau=50.0)).max() < 0.5  # the noise is divided as well
+    assert F.gumbel_softmax(ours(np.zeros((3, 2), "float16"), device), hard=True).dtype == gpudl.float16
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_hard_gumbel_samples_have_the_gradient_of_soft_ones(dim, device):
+    start, weights = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    results = []
+    for hard in (False, True):
+        x = ours(start, device, grad=True)
+        gpudl.manual_seed(2)
+        y = F.gumbel_softmax(x, 2.0, hard, dim=dim)
+        (y * ours(weights, device)).sum().backward()
+        results.append((host(y), host(x.grad)))
+    (soft, want), (one_hot, got) = results
+    np.testing.assert_array_equal(got, want)
+    assert abs(want).max() > 0.01
+    np.testing.assert_array_equal(one_hot, soft == soft.max(dim, keepdims=True))
+
+
+def test_gumbel_softmax_of_unfit_logits_is_refused(device):
+    with pytest.raises(RuntimeError, match="gumbel_softmax"):
+        F.gumbel_softmax(ours(np.ones(2, "int64"), device))
+    with pytest.raises(IndexError, match="gumbel_softmax"):
+        F.gumbel_softmax(ours(np.ones(2), device), dim=1)
+    assert F.gumbel_softmax(ours(np.ones((2, 0)), device), hard=True).shape == (2, 0)
+    assert host(F.gumbel_softmax(ours(np.ones(()), device), hard=True)) == 1

@@ -4,7 +4,7 @@ import cases
 import opinfo
 import pytest
 
-UNLIKE, SLACK = cases.declared("UNLIKE"), cases.declared("SLACK")
+UNLIKE, SLACK, DRAWN = cases.declared("UNLIKE"), cases.declared("SLACK"), cases.declared("DRAWN")
 ENTRIES = opinfo.entries()
 
 
@@ -18,7 +18,8 @@ def declined(name, check):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_operation_agrees_on_the_samples_of_torch(name, dtype, device):
     declined(name, dtype)
-    _, failures = opinfo.check(ENTRIES[name], dtype, device, SLACK.get(name, 1.0))
+    drawn = {"drawn": DRAWN[name]} if name in DRAWN else {}
+    _, failures = opinfo.check(ENTRIES[name], dtype, device, SLACK.get(name, 1.0), **drawn)
     assert not failures, f"{len(failures)} failures, among them\n" + "\n".join(failures[:5])
 
 
@@ -30,7 +31,7 @@ def test_operation_raises_where_torch_does(name, device):
 
 
 def test_what_is_declared_names_entries():
-    assert {name.split()[0] for name in (*UNLIKE, *SLACK)} <= ENTRIES.keys()
+    assert {name.split()[0] for name in (*UNLIKE, *SLACK, *DRAWN)} <= ENTRIES.keys()
 
 
 def test_samples_were_compared(device):
