@@ -19,18 +19,22 @@ def test_error_functions_are_accurate_to_rounding():
         single = x.astype("float32")
         want = np.array([getattr(math, name)(float(each)) for each in single])
         got = getattr(gpudl, name)(gpudl.tensor(np.resize(single, 20000))).numpy()[: x.size]
-        assert (abs(got - want) <= 4e-7 * abs(want) + 1e-45).all(), name
+        assert (abs(got - want) <= 5e-7 * abs(want) + 4e-45).all(), name
 
 
 def test_erfinv_inverts_erf_and_knows_its_ends():
     y = np.linspace(-5.5, 5.5, 999)
+    x = np.concatenate([np.linspace(-1, 1, 9999)[1:-1], 1 - 10.0 ** np.linspace(-7, 0, 300)]).astype("float32")
+    want = gpudl.erfinv(gpudl.tensor(x.astype("float64"))).numpy()
+    np.testing.assert_allclose(gpudl.erfinv(gpudl.tensor(x)).numpy(), want, 4e-7)
     back = gpudl.erfinv(gpudl.erf(gpudl.tensor(y))).numpy()
     slope = 2 / math.sqrt(math.pi) * np.exp(-y * y)
     assert (abs(back - y) <= 1e-15 * abs(y) + 2e-16 / slope).all()
-    np.testing.assert_array_equal(
-        gpudl.erfinv(gpudl.tensor([1.0, -1.0, 0.0, 2.0, math.nan])).numpy(),
-        [math.inf, -math.inf, 0, math.nan, math.nan],
-    )
+    for dtype in ("float32", "float64"):
+        ends = gpudl.tensor(np.array([1, -1, 0, 2, math.nan], dtype))
+        np.testing.assert_array_equal(gpudl.erfinv(ends).numpy(), [math.inf, -math.inf, 0, math.nan, math.nan])
+        ends = gpudl.tensor(np.array([math.inf, -math.inf, 0, 1e30, -1e30, math.nan], dtype))
+        np.testing.assert_array_equal(gpudl.erfc(ends).numpy(), [0, 2, 1, 0, 2, math.nan])
 
 
 def test_random_slopes_are_in_bounds_repeatable_and_used_by_backward(device):
