@@ -37,6 +37,18 @@ def test_erfinv_inverts_erf_and_knows_its_ends():
         np.testing.assert_array_equal(gpudl.erfc(ends).numpy(), [0, 2, 1, 0, 2, math.nan])
 
 
+@pytest.mark.parametrize(("dtype", "lowest", "slack"), [("float32", -87.0, 5e-7), ("float64", -700.0, 5e-16)])
+def test_small_results_have_all_digits(dtype, lowest, slack, device):
+    x = np.linspace(lowest, 30, 1001).astype(dtype)
+    want = 1 / (1 + np.exp(-x.astype("longdouble")))
+    given = ours(x, device)
+    for got in (gpudl.sigmoid(given), F.silu(given) / given, F.glu(gpudl.cat([gpudl.ones_like(given), given]))):
+        assert (abs(host(got) - want) <= slack * want).all()
+    tiny = ours(-(2.0 ** np.arange(-60.0, -1)).astype(dtype), device)
+    for got in (F.elu(tiny), F.selu(tiny) / 1.7580993408473766, F.celu(tiny)):
+        np.testing.assert_allclose(host(got), np.expm1(host(tiny)), slack)
+
+
 def test_random_slopes_are_in_bounds_repeatable_and_used_by_backward(device):
     x = ours(-np.ones((50, 40)), device, grad=True)
     gpudl.manual_seed(3)
