@@ -36,7 +36,7 @@ for approximate, unlike in (("none", at_inf), ("tanh", {})):
         approximate=approximate,
         unlike=at_inf if approximate == "none" else {},
     )
-row(F + "gelu", (3, 4), specials=NO_INF, note="finite")
+row(F + "gelu", (3, 4), specials=(*NO_INF, -math.inf), note="no_inf")
 row(F + "gelu", (3, 4), approximate="exact")
 row(F + "glu", (3, 4))
 row(F + "glu", (4, 3), 0)
@@ -60,11 +60,14 @@ for op in ("relu6", "hardtanh", "hardtanh_", "hardsigmoid", "hardswish", "hardsh
     row(F + op, bent, unlike=sixth if op == "hardsigmoid" else kink)
     row(F + op, bent, specials=NO_NAN, note="no_nan", unlike=sixth if op == "hardsigmoid" else {})
 row(F + "hardtanh", bent, min_val=-0.5, max_val=3.0, unlike=kink)
+row(F + "hardtanh", bent, min_val=-0.5, max_val=3.0, specials=NO_NAN, note="no_nan")
 row(F + "hardtanh", bent, 1.0, -1.0)
 row("Tensor.hardshrink", bent, unlike=kink)
 row("hardshrink", bent, unlike=kink)
 row(F + "hardshrink", bent, lambd=1.0, unlike=kink)
 row(F + "softshrink", bent, lambd=1.0, unlike=kink)
+for op in ("hardshrink", "softshrink"):
+    row(F + op, bent, lambd=1.0, specials=NO_NAN, note="no_nan")
 row(F + "softshrink", bent, lambd=-1.0)
 row(F + "threshold", bent, 0.5, 20.0)
 row(F + "threshold", bent, threshold=1, value=-2)

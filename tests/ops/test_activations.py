@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from oracle import host, ours
+from oracle import host, ours, torch
 
 import gpudl
 import gpudl.nn.functional as F
+from gpudl.ops import parts
 
 
 def test_error_functions_are_accurate_to_rounding():
@@ -73,6 +74,49 @@ def test_in_place_writes_over_the_input_and_refuses_leaves(op, device):
         getattr(F, op)(ours(np.ones(2), device, grad=True), inplace=True)
     with pytest.raises(RuntimeError):
         F.elu(ours(np.ones(2, "int64"), device))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_hardsigmoid_has_a_slope_of_one_sixth_between_its_bounds(dtype, device):
+    x = ours(np.array([-math.inf, -4, -3, -2.5, 0, 2.5, 3, 4, math.inf], dtype), device, grad=True)
+    y = F.hardsigmoid(x)
+    np.testing.assert_array_equal(host(y), np.clip(host(x) + 3, 0, 6) / np.array(6, dtype))
+    y.backward(ours(np.full(9, 3, dtype), device))
+    np.testing.assert_array_equal(host(x.grad), [0, 0, 0, 0.5, 0.5, 0.5, 0, 0, 0])
+
+
+OPS = ("relu", "relu6", "hardtanh", "hardsigmoid", "hardswish", "hardshrink", "softshrink", "leaky_relu", "silu")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("op", OPS)
+def test_infinite_gradients_stay_out_of_where_the_slope_is_zero(op, dtype, device):
+    x = ours(np.array([[-9, -4, -0.25], [0.25, 4, 9]], dtype), device, grad=True)
+    other = torch.tensor(host(x), requires_grad=True)
+    getattr(F, op)(x).backward(ours(np.full((2, 3), math.inf, dtype), device))
+    getattr(torch.nn.functional, op)(other).backward(torch.full((2, 3), math.inf, dtype=other.dtype))
+    np.testing.assert_array_equal(host(x.grad), other.grad.numpy())
+
+
+def test_masks_choose_bits_as_where_does(device):
+    rng = np.random.default_rng(0)
+    numbers = np.array([math.inf, -math.inf, math.nan, -0.0, 0.0, 1.5, -2.0])
+    for dtype in ("float16", "float32", "float64", "int32", "uint8"):
+        for shape in ((), (5,), (4, 6)):
+            pool = numbers.astype(dtype) if dtype[0] == "f" else np.arange(7, dtype=dtype)
+            x, y = (np.asarray(rng.choice(pool, shape)) for _ in range(2))
+            mask = np.asarray(rng.random(shape) < 0.5)
+            for got, want in (
+                (parts.kept(x, mask), np.where(mask, x, x.dtype.type(0))),
+                (parts.merged(x, mask, y), np.where(mask, x, y)),
+                (parts.merged(x, mask, x.dtype.type(3)), np.where(mask, x, x.dtype.type(3))),
+            ):
+                assert got.dtype == want.dtype
+                np.testing.assert_array_equal(got, want)
+                if dtype[0] == "f":
+                    np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+            with np.errstate(invalid="ignore"):
+                np.testing.assert_array_equal(parts.scaled(x, mask, 2), np.where(mask, x, x * x.dtype.type(2)))
 
 
 def test_gelu_agrees_whether_or_not_the_slope_is_kept(device):
