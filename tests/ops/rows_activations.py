@@ -52,6 +52,8 @@ for op in ("elu", "celu"):
     row(F + op, floats((3, 4), **off), 2.5)
     row(f"{F}{op}_", floats((3, 4), **off), 1.5)
 row(F + "celu", (3, 4), 0)
+row(F + "celu", floats((3, 4), low=-10, **off), -1.0)
+row(F + "elu", floats((3, 4), **off), -0.5)
 for op in ("selu", "selu_"):
     row(F + op, floats((3, 4), **off))
 
