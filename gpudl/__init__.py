@@ -37,6 +37,14 @@ from gpudl.backend.dtypes import uint8 as uint8
 from gpudl.backend.errors import DeviceError as DeviceError
 from gpudl.backend.errors import GraphError as GraphError
 from gpudl.backend.errors import ShapeError as ShapeError
+from gpudl.ops.activations import celu as celu
+from gpudl.ops.activations import rrelu as rrelu
+from gpudl.ops.activations import selu as selu
+from gpudl.ops.activations_in_place import celu_ as celu_
+from gpudl.ops.activations_in_place import relu_ as relu_
+from gpudl.ops.activations_in_place import rrelu_ as rrelu_
+from gpudl.ops.activations_in_place import selu_ as selu_
+from gpudl.ops.activations_in_place import threshold_ as threshold_
 from gpudl.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
 from gpudl.ops.adaptive_pool import adaptive_max_pool1d_with_indices as adaptive_max_pool1d  # noqa: F401
 from gpudl.ops.arithmetic import *
@@ -81,6 +89,7 @@ from gpudl.ops.pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from gpudl.ops.pooling import max_pool3d as max_pool3d
 from gpudl.ops.positional import *
 from gpudl.ops.powers import *
+from gpudl.ops.prelu import prelu as prelu
 from gpudl.ops.prod import *
 from gpudl.ops.products import *
 from gpudl.ops.quantile import *
@@ -99,6 +108,8 @@ from gpudl.ops.sort import *
 from gpudl.ops.split import *
 from gpudl.ops.statistics import *
 from gpudl.ops.ternary import *
+from gpudl.ops.threshold import hardshrink as hardshrink
+from gpudl.ops.threshold import threshold as threshold
 from gpudl.ops.trigonometry import *
 from gpudl.ops.variance import *
 from gpudl.ops.view_copy import *

@@ -16,8 +16,10 @@ from gpudl.ops.embedding_bag import *
 from gpudl.ops.exponential import sigmoid as sigmoid
 from gpudl.ops.fractional_max_pool import *
 from gpudl.ops.gelu import *
+from gpudl.ops.glu import *
 from gpudl.ops.grid_sample import *
 from gpudl.ops.group_norm import *
+from gpudl.ops.gumbel_softmax import *
 from gpudl.ops.hardtanh import *
 from gpudl.ops.instance_norm import *
 from gpudl.ops.interpolate import *

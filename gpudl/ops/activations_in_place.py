@@ -8,9 +8,10 @@ from gpudl.ops.elu import elu
 from gpudl.ops.hardtanh import hardtanh
 from gpudl.ops.operands import Number
 from gpudl.ops.prelu import leaky_relu
+from gpudl.ops.relu import relu
 from gpudl.ops.threshold import threshold as _threshold
 
-__all__ = ["celu_", "elu_", "hardtanh_", "leaky_relu_", "rrelu_", "selu_", "threshold_"]
+__all__ = ["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_"]
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -36,6 +37,11 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """leaky_relu in place; returns the input."""
     return leaky_relu(input, negative_slope, inplace=True)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """relu in place; returns the input."""
+    return relu(input, inplace=True)
 
 
 def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:

@@ -2,7 +2,8 @@
 
 erf and erfc by rational approximations on three intervals: Cody 1969, "Rational Chebyshev approximation for the error
 function", Math. Comp. 23. erfinv as the quantile of the normal distribution: Wichura 1988, algorithm AS 241, Applied
-Statistics 37. Both are accurate to the rounding of float64; float32 results are float64 ones, rounded.
+Statistics 37. Both are accurate to the rounding of float64; float32 results are float64 ones, rounded, or on the
+CPU those of erf_float32.py.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float64, get_default_dtype
 from gpudl.backend.kernel import kernel
+from gpudl.ops.erf_float32 import erf_float32, erfc_float32, erfinv_float32, polynomial
 from gpudl.ops.operands import narrowed
 from gpudl.ops.parts import PART_BYTES, filled, in_parts
 
@@ -79,16 +79,6 @@ _QUANTILE_TAIL = (
     ),
 )  # fmt: skip
 
-# tanh(z * polynomial(z**2)) = erf(z / sqrt(2)), within 4e-8 before rounding: fitted by weighted least squares.
-_AS_TANH = tuple(
-    np.array(number, np.float32)
-    for number in (
-        1.6702084160158392e-09, -1.2898370016500849e-07, 3.9200112951220945e-06, -5.503408101503737e-05,
-        -3.334522625664249e-05, 0.036333922296762466, 0.7978847026824951,
-    )
-)  # fmt: skip
-_SQRT_2 = np.array(math.sqrt(2), np.float32)
-
 
 @kernel
 def erf_forward(x: Array) -> Array:
@@ -106,7 +96,7 @@ def erf_forward(x: Array) -> Array:
 def erf_forward_cpu(x: Array) -> Array:
     if x.dtype.char == "d" or x.nbytes <= PART_BYTES // 16:
         return filled(x, erf_forward.reference)
-    return filled(x, _erf_float32)
+    return filled(x, erf_float32)
 
 
 @kernel
@@ -125,6 +115,11 @@ def erfc_forward(x: Array) -> Array:
     near = 1 - xp.copysign(inner * _ratio(inner * inner, _NEAR_0), wide)
     far = _complement(xp, size)
     return narrowed(xp.where(size > _SMALL, xp.where(wide < 0, 2 - far, far), near), x.dtype)
+
+
+@erfc_forward.cpu("float32", "float64")
+def erfc_forward_cpu(x: Array) -> Array:
+    return filled(x, erfc_float32 if x.dtype.char == "f" else erfc_forward.reference)
 
 
 @kernel
@@ -150,13 +145,18 @@ def erfinv_forward(x: Array) -> Array:
     return narrowed(y, x.dtype)
 
 
+@erfinv_forward.cpu("float32", "float64")
+def erfinv_forward_cpu(x: Array) -> Array:
+    return filled(x, erfinv_float32 if x.dtype.char == "f" else erfinv_forward.reference)
+
+
 @kernel
 def erfinv_backward(dy: Array, y: Array) -> Array:
     """dx = dy * sqrt(pi) / 2 * exp(y**2)."""
     return dy * (xp_of(y).exp(y * y) * (1 / _SLOPE))
 
 
-for _kernel in (erf_backward, erfc_forward, erfc_backward, erfinv_forward, erfinv_backward):
+for _kernel in (erf_backward, erfc_backward, erfinv_backward):
     in_parts(_kernel)
 
 
@@ -165,19 +165,9 @@ _SLOPE = 2 / math.sqrt(math.pi)
 
 def _ratio(x: Array, coefficients: tuple[Sequence[float], Sequence[float]]) -> Array:
     """The quotient of two polynomials, highest powers first."""
-    above, below = (_polynomial(x, each) for each in coefficients)
+    above, below = (polynomial(x, each) for each in coefficients)
     above /= below
     return above
-
-
-def _polynomial(x: Array, coefficients: Sequence[Any]) -> Array:
-    """Horner's rule, in one array; x is an array, not a Tensor."""
-    y = x * coefficients[0]
-    for number in coefficients[1:-1]:
-        y += number
-        y *= x
-    y += coefficients[-1]
-    return y
 
 
 def _complement(xp: Any, size: Array) -> Array:
@@ -191,17 +181,6 @@ def _complement(xp: Any, size: Array) -> Array:
     a = xp.clip(size, _SMALL, 30)
     coarse = xp.floor(a * 16) * 0.0625
     return y * xp.exp(-coarse * coarse) * xp.exp((coarse - a) * (coarse + a))
-
-
-def _erf_float32(x: Array) -> Array:
-    return np.tanh(_erf_exponent(x * _SQRT_2))
-
-
-def _erf_exponent(x: Array, square: Array | None = None) -> Array:
-    """u with tanh(u) = erf(x / sqrt(2)) to float32 rounding, for a NumPy float32 array. square: x * x, if known."""
-    u = _polynomial(x * x if square is None else square, _AS_TANH)
-    u *= x
-    return u
 
 
 class Erf(Primitive):

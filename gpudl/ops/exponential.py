@@ -116,8 +116,8 @@ class Sigmoid(Primitive):
     __slots__ = ()
 
     def forward(ctx, x: Array) -> Array:
-        # By way of tanh nothing overflows, whichever sign x has.
-        y = xp_of(x).tanh(x * 0.5) * 0.5 + 0.5
+        # exp may overflow, to the right limit; (tanh(x / 2) + 1) / 2 would lose all digits of small results.
+        y = 1 / (xp_of(x).exp(-x) + 1)
         ctx.save(y)
         return y
 

@@ -18,7 +18,8 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.ops.erf import _erf_exponent, erf, erf_forward
+from gpudl.ops.erf import erf, erf_forward
+from gpudl.ops.erf_float32 import erf_exponent
 from gpudl.ops.operands import floating_only
 from gpudl.ops.parts import flat, in_parts, parts
 
@@ -76,7 +77,7 @@ def _slope(x: Array, by_tanh: bool) -> Array:
 def _by_erf(x: Array, y: Array, slope: Array | None) -> None:
     """y = x * Phi(x) and its derivative, written into y and slope."""
     square = x * x
-    share = np.tanh(_erf_exponent(x, square)) if x.dtype.char == "f" else erf_forward.reference(x * math.sqrt(0.5))
+    share = np.tanh(erf_exponent(x, square)) if x.dtype.char == "f" else erf_forward.reference(x * math.sqrt(0.5))
     share *= 0.5
     share += 0.5
     np.multiply(x, share, out=y)

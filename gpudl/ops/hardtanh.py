@@ -12,7 +12,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, applied
-from gpudl.ops.parts import in_parts
+from gpudl.ops.parts import in_parts, kept, merged
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh"]
 
@@ -20,8 +20,7 @@ __all__ = ["hardsigmoid", "hardswish", "hardtanh"]
 @kernel
 def hardtanh_forward(x: Array, low: float, high: float) -> Array:
     """y = min(max(x, low), high); nan stays nan. x: any shape."""
-    xp = xp_of(x)
-    return xp.minimum(xp.maximum(x, low), high)
+    return xp_of(x).clip(x, low, high)
 
 
 in_parts(hardtanh_forward)
@@ -30,7 +29,7 @@ in_parts(hardtanh_forward)
 @kernel
 def hardtanh_backward(dy: Array, x: Array, low: float, high: float) -> Array:
     """dx = dy where low < x < high, and where x is nan; else 0."""
-    return xp_of(x).where((x <= low) | (x >= high), 0.0, dy)
+    return kept(dy, ~((x <= low) | (x >= high)))
 
 
 in_parts(hardtanh_backward)
@@ -39,9 +38,7 @@ in_parts(hardtanh_backward)
 @kernel
 def hardsigmoid_forward(x: Array) -> Array:
     """y = min(max(x + 3, 0), 6) / 6. x: any shape."""
-    xp = xp_of(x)
-    y = x + 3
-    y = xp.minimum(xp.maximum(y, 0), 6)
+    y = xp_of(x).clip(x + 3, 0, 6)
     y /= 6
     return y
 
@@ -52,7 +49,7 @@ in_parts(hardsigmoid_forward)
 @kernel
 def hardsigmoid_backward(dy: Array, x: Array) -> Array:
     """dx = dy / 6 where -3 < x < 3, else 0."""
-    return xp_of(x).where((x > -3) & (x < 3), dy / 6, 0.0)
+    return kept(dy / 6, (x > -3) & (x < 3))
 
 
 in_parts(hardsigmoid_backward)
@@ -61,9 +58,7 @@ in_parts(hardsigmoid_backward)
 @kernel
 def hardswish_forward(x: Array) -> Array:
     """y = x * min(max(x + 3, 0), 6) / 6. x: any shape."""
-    xp = xp_of(x)
-    y = x + 3
-    y = xp.minimum(xp.maximum(y, 0), 6)
+    y = xp_of(x).clip(x + 3, 0, 6)
     y *= x
     y /= 6
     return y
@@ -75,8 +70,7 @@ in_parts(hardswish_forward)
 @kernel
 def hardswish_backward(dy: Array, x: Array) -> Array:
     """dx = dy * (x / 3 + 1/2) where -3 < x < 3; 0 below, dy above."""
-    xp = xp_of(x)
-    return xp.where(x <= -3, 0.0, xp.where(x < 3, dy * (x / 3 + 0.5), dy))
+    return kept(merged(dy * (x / 3 + 0.5), x < 3, dy), ~(x <= -3))
 
 
 in_parts(hardswish_backward)

@@ -15,7 +15,7 @@ from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated
 from gpudl.ops.operands import sum_to_shape
-from gpudl.ops.parts import in_parts
+from gpudl.ops.parts import in_parts, kept, merged, scaled
 
 __all__ = ["leaky_relu", "prelu"]
 
@@ -23,24 +23,22 @@ __all__ = ["leaky_relu", "prelu"]
 @kernel
 def prelu_forward(x: Array, slope: Array) -> Array:
     """y = x where x > 0, else slope * x. slope: broadcasts to x."""
-    return xp_of(x).where(x > 0, x, x * slope)
+    return merged(x, x > 0, x * slope)
 
 
 @kernel
 def prelu_backward(dy: Array, x: Array, slope: Array) -> tuple[Array, Array]:
     """dx = dy where x > 0, else dy * slope; the gradient of each element's slope, dy * x where x <= 0, else 0."""
-    xp = xp_of(x)
     above = x > 0
-    return xp.where(above, dy, dy * slope), xp.where(above, 0.0, dy * x)
+    return merged(dy, above, dy * slope), kept(dy * x, ~above)
 
 
 @kernel
 def leaky_relu_forward(x: Array, slope: float) -> Array:
     """y = x where x > 0, else slope * x. x: any shape."""
-    xp = xp_of(x)
     if 0 <= slope <= 1:
-        return xp.maximum(x, x * slope)
-    return xp.where(x > 0, x, x * slope)
+        return xp_of(x).maximum(x, x * slope)
+    return scaled(x, x > 0, slope)
 
 
 in_parts(leaky_relu_forward)
@@ -49,7 +47,7 @@ in_parts(leaky_relu_forward)
 @kernel
 def leaky_relu_backward(dy: Array, x: Array, slope: float) -> Array:
     """dx = dy where x > 0, else dy * slope."""
-    return xp_of(x).where(x > 0, dy, dy * slope)
+    return scaled(dy, x > 0, slope)
 
 
 in_parts(leaky_relu_backward)

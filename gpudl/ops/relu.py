@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpudl.autograd.inplace import assign
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
@@ -54,16 +55,18 @@ class Relu(Primitive):
         return relu_backward(dy, y)
 
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """The rectified linear unit, max(input, 0), elementwise.
 
     Args:
         input: any shape, any dtype but bool.
+        inplace: write the result over the input, and return that.
     Returns: the input's shape and dtype; nan stays nan.
-    Raises: RuntimeError for a bool tensor.
+    Raises: RuntimeError for a bool tensor, and for a leaf that requires grad in place.
     Gradient: dy where the result is positive, else 0 (at 0 too); dy where it is nan.
     Source: Nair & Hinton 2010.
     """
     if input.array.dtype.kind == "b":
         raise RuntimeError("relu: bool tensors have no rectified form; cast the input to a number first")
-    return Relu.apply(input)  # type: ignore[no-any-return]
+    y: Tensor = Relu.apply(input)
+    return assign(input, y, "relu_") if inplace else y

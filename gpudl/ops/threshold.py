@@ -13,7 +13,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, applied
 from gpudl.ops.operands import Number, fitted
-from gpudl.ops.parts import in_parts
+from gpudl.ops.parts import in_parts, kept, merged
 
 __all__ = ["hardshrink", "softshrink", "threshold"]
 
@@ -21,7 +21,7 @@ __all__ = ["hardshrink", "softshrink", "threshold"]
 @kernel
 def threshold_forward(x: Array, bound: Number, value: Number) -> Array:
     """y = value where x <= bound, else x; nan stays nan. x: any shape."""
-    return xp_of(x).where(x <= bound, x.dtype.type(value), x)
+    return merged(x, ~(x <= bound), x.dtype.type(value))
 
 
 in_parts(threshold_forward)
@@ -30,7 +30,7 @@ in_parts(threshold_forward)
 @kernel
 def threshold_backward(dy: Array, x: Array, bound: Number) -> Array:
     """dx = 0 where x <= bound, else dy."""
-    return xp_of(x).where(x <= bound, 0.0, dy)
+    return kept(dy, ~(x <= bound))
 
 
 in_parts(threshold_backward)
@@ -39,7 +39,7 @@ in_parts(threshold_backward)
 @kernel
 def hardshrink_forward(x: Array, bound: float) -> Array:
     """y = 0 where -bound <= x <= bound, else x. x: any shape."""
-    return xp_of(x).where((x >= -bound) & (x <= bound), x.dtype.type(0), x)
+    return kept(x, ~((x >= -bound) & (x <= bound)))
 
 
 in_parts(hardshrink_forward)
@@ -48,7 +48,7 @@ in_parts(hardshrink_forward)
 @kernel
 def hardshrink_backward(dy: Array, x: Array, bound: float) -> Array:
     """dx = 0 where -bound <= x <= bound, else dy."""
-    return xp_of(x).where((x >= -bound) & (x <= bound), 0.0, dy)
+    return kept(dy, ~((x >= -bound) & (x <= bound)))
 
 
 in_parts(hardshrink_backward)
@@ -57,9 +57,7 @@ in_parts(hardshrink_backward)
 @kernel
 def softshrink_forward(x: Array, bound: float) -> Array:
     """y = x - min(max(x, -bound), bound). x: any shape."""
-    xp = xp_of(x)
-    inside = xp.minimum(xp.maximum(x, -bound), bound)
-    return x - inside
+    return x - xp_of(x).clip(x, -bound, bound)
 
 
 in_parts(softshrink_forward)
@@ -68,7 +66,7 @@ in_parts(softshrink_forward)
 @kernel
 def softshrink_backward(dy: Array, x: Array, bound: float) -> Array:
     """dx = 0 where -bound <= x <= bound, else dy."""
-    return xp_of(x).where((x >= -bound) & (x <= bound), 0.0, dy)
+    return kept(dy, ~((x >= -bound) & (x <= bound)))
 
 
 in_parts(softshrink_backward)

@@ -40,6 +40,24 @@ def gelu_backward(arrays):
             yield [arrays(shape), arrays(shape, -4, 4), arrays(shape), by_tanh]
 
 
+def glu(with_gradient):
+    def examples(arrays):
+        for shape, dim in (
+            ((4,), 0),
+            ((3, 4), 1),
+            ((6, 5), 0),
+            ((2, 8, 3), 1),
+            ((0, 4), 1),
+            ((4, 0), 0),
+            ((2, 90002), 1),
+        ):
+            half = [length // 2 if place == dim else length for place, length in enumerate(shape)]
+            yield [*([arrays(tuple(half))] if with_gradient else []), arrays(shape, -4, 4), dim]
+        yield [*([arrays((30001, 2))] if with_gradient else []), arrays((30001, 4), -4, 4), 1]
+
+    return examples
+
+
 ELU = ((1.0, 1.0, 1.0), (1.7, 1.05, 1.0), (2.0, 1.0, 0.5))
 SOFTPLUS = ((1.0, 20.0), (2.5, 11.0))  # above all examples: at the threshold there is a step
 
@@ -52,6 +70,8 @@ EXAMPLES = {
     "erfinv_backward": backwards(low=-1.5, high=1.5),
     "gelu_forward": calls((False, True), (True, True), (False, False), (True, False)),
     "gelu_backward": gelu_backward,
+    "glu_forward": glu(False),
+    "glu_backward": glu(True),
     "elu_forward": calls(*ELU),
     "elu_backward": backwards(*ELU),
     "hardtanh_forward": calls((-1.0, 1.0), (0.0, 6.0)),

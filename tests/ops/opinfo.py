@@ -261,7 +261,9 @@ def _rounded(exact: Any, dtype: Any) -> Any:
 
 
 def _is_random(op: Any, sample: Any) -> bool:
-    """Whether a dropout decides on something: with other random bits than torch's, one of the same probability."""
+    """Whether a sample's results depend on random bits, which are not torch's."""
+    if op.name == "nn.functional.rrelu":
+        return bool(sample.kwargs.get("training"))
     p = sample.kwargs.get("dropout_p", 0) or (sample.kwargs.get("p", 0.5) if "dropout" in op.name else 0)
     return 0 < p < 1 and sample.kwargs.get("training", True)
 
