@@ -20,6 +20,11 @@ def parts(x: Array) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, x.size, step))
 
 
+def rows_in_part(x: Array) -> int:
+    """How many rows of (rows, columns) are worked on at a time."""
+    return max(2 * PART_BYTES // max(x.shape[1] * x.dtype.itemsize, 1), 1)
+
+
 def flat(x: Array) -> Array:
     """The elements in order, 1-d; a view where that is possible."""
     return np.ascontiguousarray(x).reshape(-1)
