@@ -20,7 +20,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import broadcast, counting, narrowed, widened
-from gpudl.ops.parts import rows_in_part
+from gpudl.ops.parts import PART_BYTES, rows_in_part
 from gpudl.ops.softmax import log_softmax
 
 __all__ = ["cross_entropy"]
@@ -54,17 +54,31 @@ def cross_entropy_forward_cpu(
     every = kept.all()
     if not every:
         target = np.where(kept, target, 0)
-    factors = (np.ones_like(x[0]) if weight is None else weight) if smoothing and len(x) else None
-    count = rows_in_part(x)
-    if len(x) <= count:
-        high, own, mass, tilt, powers = _powers(x, target, factors)
+    factors = None
+    if smoothing:
+        factors = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    rows, tilt = np.arange(len(target)), None
+    if x.nbytes <= PART_BYTES:
+        high = x.max(axis=1)
+        powers = x - high[:, None]
+        own = powers[rows, target]
+        if factors is not None:
+            tilt = powers @ factors
+        np.exp(powers, out=powers)
+        mass = powers.sum(axis=1)
     else:
         high, own, mass, tilt = np.empty((4, len(x)), x.dtype)
+        count = rows_in_part(x)
         powers = np.empty(x.shape if with_powers else (count, x.shape[1]), x.dtype)
         for start in range(0, len(x), count):
             part = slice(start, start + count)
             out = powers[part] if with_powers else powers[: len(x) - start]
-            _, own[part], mass[part], tilt[part], _ = _powers(x[part], target[part], factors, high[part], out)
+            np.subtract(x[part], x[part].max(axis=1, out=high[part])[:, None], out=out)
+            own[part] = out[rows[: len(out)], target[part]]
+            if factors is not None:
+                np.einsum("ij,j->i", out, factors, out=tilt[part])
+            np.exp(out, out=out)
+            np.einsum("ij->i", out, out=mass[part])
     lse = np.log(mass)
     loss = lse - own
     if weight is not None:
@@ -118,24 +132,39 @@ def cross_entropy_backward_cpu(
     powers: Array | None,
     spend: bool,
 ) -> Array:
-    if weight is not None or smoothing or high is None:
+    if high is None:
         args = x, target, weight, ignore_index, smoothing, high, mass, powers, spend
         return cross_entropy_backward.reference(dloss, *args)
     kept = target != ignore_index
     if not kept.all():
         dloss, target = np.where(kept, dloss, x.dtype.type(0)), np.where(kept, target, 0)
-    factors = (dloss / mass)[:, None]
-    if powers is not None:
+    pull = dloss if weight is None else dloss * weight[target]
+    push = pull
+    if smoothing:
+        every = (
+            np.full(x.shape[1], smoothing / x.shape[1], x.dtype)
+            if weight is None
+            else weight * (smoothing / x.shape[1])
+        )
+        pull = pull * (1 - smoothing)
+        push = pull + dloss * every.sum()
+    factors = (push / mass)[:, None]
+    if powers is not None and not smoothing:
         dx = np.multiply(powers, factors, out=powers if spend else None)
     else:
-        dx = np.empty(x.shape, x.dtype)
+        dx = powers if spend and powers is not None else np.empty(x.shape, x.dtype)
         count = rows_in_part(x)
         for start in range(0, len(x), count):
             part = slice(start, start + count)
-            rows = np.subtract(x[part], high[part, None], out=dx[part])
-            np.exp(rows, out=rows)
-            rows *= factors[part]
-    dx[np.arange(len(target)), target] -= dloss
+            out = dx[part]
+            if powers is None:
+                np.exp(np.subtract(x[part], high[part, None], out=out), out=out)
+                out *= factors[part]
+            else:
+                np.multiply(powers[part], factors[part], out=out)
+            if smoothing:
+                out -= dloss[part, None] * every
+    dx[np.arange(len(target)), target] -= pull
     return dx
 
 
@@ -173,18 +202,6 @@ def _shifted(x: Array) -> tuple[Array, Array]:
     return high, x - high[:, None]
 
 
-def _powers(
-    x: Array, target: Array, factors: Array | None, high: Array | None = None, powers: Array | None = None
-) -> tuple[Array, Array, Array, Array | float, Array]:
-    """high, x - high at the target, mass, the sum of (x - high) * factors, and powers, which it writes where told."""
-    high = x.max(axis=1, out=high)
-    powers = np.subtract(x, high[:, None], out=powers)
-    own = powers[np.arange(len(target)), target]
-    tilt = 0.0 if factors is None else powers @ factors
-    np.exp(powers, out=powers)
-    return high, own, np.einsum("ij->i", powers), tilt, powers
-
-
 def _divisor(x: Array, target: Array, weight: Array | None, ignore_index: int) -> Array:
     """What the mean divides by: the weights of the targets that are not ignored, a 0-d array."""
     if weight is None:
@@ -213,10 +230,9 @@ class CrossEntropy(Primitive):
         return narrowed(loss if divisor is None else loss / divisor, x.dtype)
 
     def backward(ctx, dy: Array) -> Array:
-        *kept, high, mass, divisor, powers = ctx.saved
-        x, target, weight = kept
+        x, target, weight, high, mass, divisor, powers = ctx.saved
         if powers is not None:  # their memory becomes dx; another backward through this graph computes them again
-            ctx.saved = (*kept, high, mass, divisor, None)
+            ctx.saved = (x, target, weight, high, mass, divisor, None)
         if ctx.reduction == "mean":
             dy = dy / (_divisor(x, target, weight, ctx.ignore_index) if divisor is None else divisor)
         if ctx.reduction != "none":

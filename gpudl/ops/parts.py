@@ -22,7 +22,8 @@ def parts(x: Array) -> Iterator[slice]:
 
 def rows_in_part(x: Array) -> int:
     """How many rows of (rows, columns) are worked on at a time."""
-    return max(2 * PART_BYTES // max(x.shape[1] * x.dtype.itemsize, 1), 1)
+    row_bytes: int = x.shape[1] * x.dtype.itemsize
+    return max(2 * PART_BYTES // max(row_bytes, 1), 1)
 
 
 def flat(x: Array) -> Array:
