@@ -3,6 +3,7 @@
 from gpudl.ops.activations import *
 from gpudl.ops.activations_in_place import *
 from gpudl.ops.cross_entropy import *
+from gpudl.ops.ctc_loss import *
 from gpudl.ops.elementwise import sigmoid as sigmoid
 from gpudl.ops.elementwise import tanh as tanh
 from gpudl.ops.elu import *

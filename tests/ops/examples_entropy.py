@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from gpudl.backend.arrays import quiet
 from gpudl.backend.kernel import KERNELS
 
 LABELS = np.array([0, 3, -100, 1, 2])
@@ -47,6 +48,30 @@ def cross_entropy_backward(arrays):
         yield [dloss, x, *given[:-1], None, None, None, False]
 
 
+def ctc_loss_forward(arrays):
+    for times, labels, inputs, targets in (
+        (6, [[1, 2, 3], [1, 1, 0]], [6, 4], [3, 2]),
+        (3, [[1, 2, 3], [2, 2, 2], [3, 0, 0], [0, 0, 0]], [3, 3, 0, 2], [3, 3, 1, 0]),
+        (4, [[], []], [4, 0], [0, 0]),
+    ):
+        for blank in (0, 4):
+            labels_given = np.array(labels, "int64").reshape(len(labels), -1)
+            yield [arrays((times, len(labels), 5), -4, 0), labels_given, np.array(inputs), np.array(targets), blank]
+
+
+def ctc_loss_backward(arrays):
+    for given in ctc_loss_forward(arrays):
+        for zero_infinity in (False, True):
+            wide = [given[0].astype("float64" if given[0].dtype == "float64" else "float32"), *given[1:]]
+            with quiet():
+                kept = KERNELS["ctc_loss_forward"].reference(*wide)
+            yield [arrays(given[1].shape[:1]), *given, zero_infinity, *kept]
+
+
+def check_labels(arrays):
+    yield [np.array([[0, 3], [1, 0]]), 4]
+
+
 EXAMPLES = {
     "softmax_forward": along_dims,
     "softmax_backward": softmax_backward,
@@ -54,4 +79,7 @@ EXAMPLES = {
     "log_softmax_backward": log_softmax_backward,
     "cross_entropy_forward": cross_entropy_forward,
     "cross_entropy_backward": cross_entropy_backward,
+    "ctc_loss_forward": ctc_loss_forward,
+    "ctc_loss_backward": ctc_loss_backward,
+    "check_labels": check_labels,
 }
