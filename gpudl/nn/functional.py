@@ -10,6 +10,9 @@ from gpudl.ops.cross_entropy import *
 from gpudl.ops.distance import pdist as pdist
 from gpudl.ops.dropout import *
 from gpudl.ops.dropout_features import *
+from gpudl.ops.ctc_loss import *
+from gpudl.ops.elementwise import sigmoid as sigmoid
+from gpudl.ops.elementwise import tanh as tanh
 from gpudl.ops.elu import *
 from gpudl.ops.embedding import *
 from gpudl.ops.embedding_bag import *

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import broadcast, counting, narrowed, widened
+from gpudl.ops.parts import PART_BYTES, rows_in_part
 from gpudl.ops.softmax import log_softmax
 
 __all__ = ["cross_entropy"]
@@ -26,38 +28,65 @@ __all__ = ["cross_entropy"]
 
 @kernel
 def cross_entropy_forward(
-    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float
-) -> tuple[Array, Array, Array]:
-    """Losses, high = max(x) and mass = sum(exp(x - high)), (rows,) each. x: (rows, classes); weight: (classes,)."""
+    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, with_powers: bool
+) -> tuple[Array, Array, Array, Array | None]:
+    """Losses, high = max(x), mass = sum(powers), (rows,) each, and powers = exp(x - high). x: (rows, classes)."""
     xp = xp_of(x)
-    wide = widened(x)
-    high, mass = _normalizer(wide)
-    # All is relative to the largest logit: lse - x would lose as many digits as the logits have before the point.
-    shifted, lse = wide - high[:, None], xp.log(mass)
+    high, shifted = _shifted(widened(x))
+    powers = xp.exp(shifted)
+    mass = powers.sum(axis=1)
+    lse = xp.log(mass)
     hot, kept = _hot(x, target, ignore_index)
     own = xp.where(hot, shifted, xp.zeros_like(shifted)).sum(axis=1)
     loss = (lse - own) * _weight_of_target(x, hot, weight)
     if smoothing:
         spread = lse[:, None] - shifted if weight is None else (lse[:, None] - shifted) * weight
         loss = loss * (1 - smoothing) + spread.sum(axis=1) * (smoothing / x.shape[1])
-    return narrowed(xp.where(kept, loss, xp.zeros_like(loss)), x.dtype), high, mass
+    losses = narrowed(xp.where(kept, loss, xp.zeros_like(loss)), x.dtype)
+    return losses, high, mass, powers if with_powers else None
 
 
 @cross_entropy_forward.cpu("float32", "float64")
 def cross_entropy_forward_cpu(
-    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float
-) -> tuple[Array, Array, Array]:
-    if weight is not None or smoothing:
-        return cross_entropy_forward.reference(x, target, weight, ignore_index, smoothing)  # type: ignore[no-any-return]
-    high = x.max(axis=1)
-    shifted = x - high[:, None]
+    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, with_powers: bool
+) -> tuple[Array, Array, Array, Array | None]:
     kept = target != ignore_index
     every = kept.all()
-    own = shifted[np.arange(len(target)), target if every else np.where(kept, target, 0)]
-    np.exp(shifted, out=shifted)
-    mass = shifted.sum(axis=1)
-    loss = np.log(mass) - own
-    return loss if every else np.where(kept, loss, x.dtype.type(0)), high, mass
+    if not every:
+        target = np.where(kept, target, 0)
+    factors = None
+    if smoothing:
+        factors = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    rows, tilt = np.arange(len(target)), None
+    if x.nbytes <= PART_BYTES:
+        high = x.max(axis=1)
+        powers = x - high[:, None]
+        own = powers[rows, target]
+        if factors is not None:
+            tilt = powers @ factors
+        np.exp(powers, out=powers)
+        mass = powers.sum(axis=1)
+    else:
+        high, own, mass, tilt = np.empty((4, len(x)), x.dtype)
+        count = rows_in_part(x)
+        powers = np.empty(x.shape if with_powers else (count, x.shape[1]), x.dtype)
+        for start in range(0, len(x), count):
+            part = slice(start, start + count)
+            out = powers[part] if with_powers else powers[: len(x) - start]
+            np.subtract(x[part], x[part].max(axis=1, out=high[part])[:, None], out=out)
+            own[part] = out[rows[: len(out)], target[part]]
+            if factors is not None:
+                np.einsum("ij,j->i", out, factors, out=tilt[part])
+            np.exp(out, out=out)
+            np.einsum("ij->i", out, out=mass[part])
+    lse = np.log(mass)
+    loss = lse - own
+    if weight is not None:
+        loss *= weight[target]
+    if factors is not None:
+        loss *= 1 - smoothing
+        loss += (lse * factors.sum() - tilt) * (smoothing / x.shape[1])
+    return loss if every else np.where(kept, loss, x.dtype.type(0)), high, mass, powers if with_powers else None
 
 
 @kernel
@@ -70,12 +99,15 @@ def cross_entropy_backward(
     smoothing: float,
     high: Array | None,
     mass: Array | None,
+    powers: Array | None,
+    spend: bool,
 ) -> Array:
-    """dx (rows, classes) for dloss (rows,). high and mass as forward gave them, or None to compute them again."""
+    """dx for dloss (rows,), from what forward gave, or None to compute it again; in the memory of powers if `spend`."""
     xp = xp_of(x)
     wide = widened(x)
-    if high is None or mass is None:
-        high, mass = _normalizer(wide)
+    if high is None or mass is None or powers is None:
+        powers = xp.exp(_shifted(wide)[1] if high is None else wide - high[:, None])
+        mass = powers.sum(axis=1)
     hot, kept = _hot(x, target, ignore_index)
     own = _weight_of_target(x, hot, weight) * (1 - smoothing)
     dloss = xp.where(kept, dloss, xp.zeros_like(dloss))[:, None]
@@ -84,8 +116,7 @@ def cross_entropy_backward(
         every = xp.ones_like(x[:1]) if weight is None else weight[None, :]
         share = smoothing / x.shape[1]
         push, pull = own + every.sum() * share, pull + every * share
-    dx = (xp.exp(wide - high[:, None]) * (push / mass)[:, None] - pull) * dloss
-    return narrowed(dx, x.dtype)
+    return narrowed((powers * (push / mass)[:, None] - pull) * dloss, x.dtype)
 
 
 @cross_entropy_backward.cpu("float32", "float64")
@@ -98,16 +129,42 @@ def cross_entropy_backward_cpu(
     smoothing: float,
     high: Array,
     mass: Array,
+    powers: Array | None,
+    spend: bool,
 ) -> Array:
-    if weight is not None or smoothing or high is None:
-        return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, high, mass)
+    if high is None:
+        args = x, target, weight, ignore_index, smoothing, high, mass, powers, spend
+        return cross_entropy_backward.reference(dloss, *args)
     kept = target != ignore_index
     if not kept.all():
         dloss, target = np.where(kept, dloss, x.dtype.type(0)), np.where(kept, target, 0)
-    dx = x - high[:, None]
-    np.exp(dx, out=dx)
-    dx *= (dloss / mass)[:, None]
-    dx[np.arange(len(target)), target] -= dloss
+    pull = dloss if weight is None else dloss * weight[target]
+    push = pull
+    if smoothing:
+        every = (
+            np.full(x.shape[1], smoothing / x.shape[1], x.dtype)
+            if weight is None
+            else weight * (smoothing / x.shape[1])
+        )
+        pull = pull * (1 - smoothing)
+        push = pull + dloss * every.sum()
+    factors = (push / mass)[:, None]
+    if powers is not None and not smoothing:
+        dx = np.multiply(powers, factors, out=powers if spend else None)
+    else:
+        dx = powers if spend and powers is not None else np.empty(x.shape, x.dtype)
+        count = rows_in_part(x)
+        for start in range(0, len(x), count):
+            part = slice(start, start + count)
+            out = dx[part]
+            if powers is None:
+                np.exp(np.subtract(x[part], high[part, None], out=out), out=out)
+                out *= factors[part]
+            else:
+                np.multiply(powers[part], factors[part], out=out)
+            if smoothing:
+                out -= dloss[part, None] * every
+    dx[np.arange(len(target)), target] -= pull
     return dx
 
 
@@ -139,11 +196,10 @@ def _weight_of_target(x: Array, hot: Array, weight: Array | None) -> Array:
     return xp.where(hot, weight[None, :], xp.zeros_like(x)).sum(axis=1)
 
 
-def _normalizer(x: Array) -> tuple[Array, Array]:
-    """The largest of each row and the sum of exp(x - largest), (rows,) each."""
-    xp = xp_of(x)
-    high = xp.amax(x, axis=1)
-    return high, xp.exp(x - high[:, None]).sum(axis=1)
+def _shifted(x: Array) -> tuple[Array, Array]:
+    """The largest of each row, (rows,), and the row less that."""
+    high = xp_of(x).amax(x, axis=1)
+    return high, x - high[:, None]
 
 
 def _divisor(x: Array, target: Array, weight: Array | None, ignore_index: int) -> Array:
@@ -164,21 +220,24 @@ class CrossEntropy(Primitive):
         ctx, x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, reduction: str
     ) -> Array:
         ctx.ignore_index, ctx.smoothing, ctx.reduction = ignore_index, smoothing, reduction
-        losses, high, mass = cross_entropy_forward(x, target, weight, ignore_index, smoothing)
+        recording = mode.enabled and ctx.edges[0] is not None
+        losses, high, mass, powers = cross_entropy_forward(x, target, weight, ignore_index, smoothing, recording)
         divisor = _divisor(x, target, weight, ignore_index) if reduction == "mean" else None
-        ctx.save(x, target, weight, high, mass, divisor)
+        ctx.save(x, target, weight, high, mass, divisor, powers)
         if reduction == "none":
             return losses
         loss = widened(losses).sum()
         return narrowed(loss if divisor is None else loss / divisor, x.dtype)
 
     def backward(ctx, dy: Array) -> Array:
-        x, target, weight, high, mass, divisor = ctx.saved
+        x, target, weight, high, mass, divisor, powers = ctx.saved
+        if powers is not None:  # their memory becomes dx; another backward through this graph computes them again
+            ctx.saved = (x, target, weight, high, mass, divisor, None)
         if ctx.reduction == "mean":
             dy = dy / (_divisor(x, target, weight, ctx.ignore_index) if divisor is None else divisor)
         if ctx.reduction != "none":
             dy = broadcast(dy, target.shape)
-        return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, high, mass)
+        return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, high, mass, powers, True)
 
 
 def cross_entropy(

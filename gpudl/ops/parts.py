@@ -21,6 +21,12 @@ def parts(x: Array) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, x.size, step))
 
 
+def rows_in_part(x: Array) -> int:
+    """How many rows of (rows, columns) are worked on at a time."""
+    row_bytes: int = x.shape[1] * x.dtype.itemsize
+    return max(2 * PART_BYTES // max(row_bytes, 1), 1)
+
+
 def flat(x: Array) -> Array:
     """The elements in order, 1-d; a view where that is possible."""
     return np.ascontiguousarray(x).reshape(-1)

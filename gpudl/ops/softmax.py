@@ -5,7 +5,10 @@ The largest element is subtracted first, which changes nothing but keeps exp fro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
@@ -13,6 +16,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import dtype_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import narrowed, one_dim, total, widened
+from gpudl.ops.parts import PART_BYTES, rows_in_part
 
 __all__ = ["log_softmax", "softmax"]
 
@@ -26,10 +30,39 @@ def softmax_forward(x: Array, dim: int) -> Array:
     return narrowed(y / y.sum(axis=dim, keepdims=True), x.dtype)
 
 
+@softmax_forward.cpu("float32", "float64")
+def softmax_forward_cpu(x: Array, dim: int) -> Array:
+    if not _goes_by_rows(x, dim):
+        y = x - x.max(axis=dim, keepdims=True)
+        np.exp(y, out=y)
+        y /= y.sum(axis=dim, keepdims=True)
+        return y
+    y = np.empty(x.shape, x.dtype)
+    for rows, out in _blocks(x, y):
+        np.subtract(rows, rows.max(axis=1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        out *= 1 / _row_sums(out)
+    return y
+
+
 @kernel
 def softmax_backward(dy: Array, y: Array, dim: int) -> Array:
     """dx = y * (dy - sum(dy * y)) along dim."""
     return y * (dy - total(dy * y, dim, keepdims=True))
+
+
+@softmax_backward.cpu("float32", "float64")
+def softmax_backward_cpu(dy: Array, y: Array, dim: int) -> Array:
+    if not _goes_by_rows(y, dim):
+        dx = dy * y
+        np.subtract(dy, dx.sum(axis=dim, keepdims=True), out=dx)
+        dx *= y
+        return dx
+    dx = np.empty(y.shape, y.dtype)
+    for of_dy, of_y, out in _blocks(dy, y, dx):
+        np.subtract(of_dy, np.einsum("ij,ij->i", of_dy, of_y)[:, None], out=out)
+        out *= of_y
+    return dx
 
 
 @kernel
@@ -41,10 +74,57 @@ def log_softmax_forward(x: Array, dim: int) -> Array:
     return narrowed(shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True)), x.dtype)
 
 
+@log_softmax_forward.cpu("float32", "float64")
+def log_softmax_forward_cpu(x: Array, dim: int) -> Array:
+    if not _goes_by_rows(x, dim):
+        y = x - x.max(axis=dim, keepdims=True)
+        y -= np.log(np.exp(y).sum(axis=dim, keepdims=True))
+        return y
+    y = np.empty(x.shape, x.dtype)
+    powers = np.empty((rows_in_part(x.reshape(-1, x.shape[-1])), x.shape[-1]), x.dtype)
+    for rows, out in _blocks(x, y):
+        np.subtract(rows, rows.max(axis=1, keepdims=True), out=out)
+        out -= np.log(_row_sums(np.exp(out, out=powers[: len(out)])))
+    return y
+
+
 @kernel
 def log_softmax_backward(dy: Array, y: Array, dim: int) -> Array:
     """dx = dy - exp(y) * sum(dy) along dim."""
     return dy - xp_of(y).exp(y) * total(dy, dim, keepdims=True)
+
+
+@log_softmax_backward.cpu("float32", "float64")
+def log_softmax_backward_cpu(dy: Array, y: Array, dim: int) -> Array:
+    if not _goes_by_rows(y, dim):
+        dx = np.exp(y)
+        dx *= dy.sum(axis=dim, keepdims=True)
+        np.subtract(dy, dx, out=dx)
+        return dx
+    dx = np.empty(y.shape, y.dtype)
+    for of_dy, of_y, out in _blocks(dy, y, dx):
+        np.exp(of_y, out=out)
+        out *= _row_sums(of_dy)
+        np.subtract(of_dy, out, out=out)
+    return dx
+
+
+def _goes_by_rows(x: Array, dim: int) -> bool:
+    """Whether `dim` lies along rows in memory, and they are so many that they should stay in the cache on the way."""
+    return dim == x.ndim - 1 and x.nbytes > PART_BYTES and bool(x.flags.c_contiguous)
+
+
+def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Arrays of one shape as blocks of rows, (rows, columns) each."""
+    whole = [each.reshape(-1, each.shape[-1]) for each in arrays]
+    count = rows_in_part(whole[0])
+    for start in range(0, len(whole[0]), count):
+        yield tuple(each[start : start + count] for each in whole)
+
+
+def _row_sums(x: Array) -> Array:
+    """(rows, 1)."""
+    return np.einsum("ij->i", x)[:, None]  # twice as fast as x.sum(axis=1)
 
 
 class Softmax(Primitive):

@@ -110,6 +110,32 @@ def test_an_ignored_label_may_be_out_of_range(device):
     compare(lambda lib, t, y: lib.nn.functional.cross_entropy(t, y, ignore_index=255), [x, target], device, "255")
 
 
+@pytest.mark.parametrize("rows", [5, 700])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropy_runs_backward_more_than_once(rows, reduction, smoothing, device):
+    rng = np.random.default_rng(0)
+    x, target = rng.standard_normal((rows, 100)), rng.integers(0, 100, rows)
+    target[2] = -100
+
+    def grads(lib, t, labels):
+        loss = lib.nn.functional.cross_entropy(t, labels, reduction=reduction, label_smoothing=smoothing)
+        weights = lib.ones_like(loss) * 1.5
+        found = []
+        for _ in range(3):
+            loss.backward(weights, retain_graph=True)
+            found.append(t.grad)
+            t.grad = None
+        (recorded,) = lib.autograd.grad(loss, t, weights, create_graph=True)
+        (second,) = lib.autograd.grad((recorded * recorded).sum(), t)
+        return [*found, recorded, second]
+
+    mine = grads(gpudl, ours(x, device, grad=True), ours(target, device))
+    for got, want in zip(mine, grads(torch, theirs(x, grad=True), theirs(target)), strict=True):
+        assert_same(got, want, f"{rows} {reduction}", slack=4)
+    assert mine[0].array is not mine[1].array
+
+
 def test_probabilities_have_gradients(device):
     x = np.random.default_rng(0).standard_normal((4, 3))
     p = np.random.default_rng(1).dirichlet(np.ones(3), 4)
