@@ -29,7 +29,7 @@ class BinaryCrossEntropy(Pointwise):
 
 
 class BinaryCrossEntropyWithLogits(Pointwise):
-    """(1 - t) * x - ((weight - 1) * t + 1) * log(sigmoid(x)); the weight of positives is 1 here."""
+    """(1 - t) * x - log(sigmoid(x))."""
 
     __slots__ = ()
 
@@ -66,8 +66,8 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     check_reduction(name, reduction)
-    check_floating(name, input=input, target=target)
     x, t = alike(name, input, target)
+    check_floating(name, input=input, target=target)
     check_probabilities(x.array, name)
     if weight is None:
         return BinaryCrossEntropy.apply(x, t, reduction)  # type: ignore[no-any-return]
@@ -97,15 +97,15 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     check_reduction(name, reduction)
-    check_floating(name, input=input, target=target)
     x, t = alike(name, input, target)
-    whole = weight is None and pos_weight is None
-    losses: Tensor = BinaryCrossEntropyWithLogits.apply(x, t, reduction if whole else "none")
-    if whole:
-        return losses
-    if pos_weight is not None:
+    check_floating(name, input=input, target=target)
+    if weight is None and pos_weight is None:
+        return BinaryCrossEntropyWithLogits.apply(x, t, reduction)  # type: ignore[no-any-return]
+    if pos_weight is None:
+        losses: Tensor = BinaryCrossEntropyWithLogits.apply(x, t, "none")
+    else:
         _check_factor(name, input, pos_weight=pos_weight)
-        losses = losses - (pos_weight - 1) * t * logsigmoid(x)
+        losses = (1 - t) * x - ((pos_weight - 1) * t + 1) * logsigmoid(x)
     if weight is not None:
         _check_factor(name, input, weight=weight)
         losses = losses * weight

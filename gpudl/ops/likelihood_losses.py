@@ -13,6 +13,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.create import ones_like
 from gpudl.ops.elementwise import exp, log, where
 from gpudl.ops.loss_checks import check_labels, check_variances
 from gpudl.ops.operands import broadcast
@@ -41,12 +42,13 @@ class NLL(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         target, weight = (each.array if isinstance(each, Tensor) else each for each in ctx.saved)
-        index, _, factor = ctx.factors(dy, target, weight)
+        index, kept, factor = ctx.factors(dy, target, weight)
         if isinstance(dy, Tensor):
-            factor = wrap(factor, None)
+            kept, factor = wrap(kept, None), wrap(factor, None)
         if ctx.reduction == "mean":
             dy = dy / factor.sum()
         dy = broadcast(dy, target.shape) * -factor
+        dy = xp_of(dy).where(kept, dy, xp_of(dy).zeros_like(dy))  # the mean of none is nan
         return Scatter.apply(dy, index, ctx.shape) if isinstance(dy, Tensor) else _scattered(dy, index, ctx.shape)
 
     def factors(ctx, like: Array, target: Array, weight: Array | None) -> tuple[Any, Array, Array]:
@@ -55,7 +57,7 @@ class NLL(Primitive):
         kept = target != ctx.ignore_index
         labels = xp.where(kept, target, 0)
         rows, _, places = ctx.shape
-        factor = kept.astype(like.dtype) if weight is None else weight[labels] * kept
+        factor = kept.astype(like.dtype) if weight is None else xp.where(kept, weight[labels], xp.zeros_like(weight[:1]))
         return (xp.arange(rows)[:, None], labels, xp.arange(places)), kept, factor
 
 
@@ -115,7 +117,6 @@ def nll_loss(
     Gradient: -weight[target] at the target, scaled; none for target and weight.
     """
     check_reduction("nll_loss", reduction)
-    check_floating("nll_loss", input=input)
     if not input.ndim:
         raise ShapeError("nll_loss: the input has no dimension of classes; reshape it to (classes,)")
     if target.array.dtype.kind not in "iu":
@@ -125,6 +126,7 @@ def nll_loss(
     expected = () if single else (input.shape[0], *input.shape[2:])
     if target.shape != expected and not (single and target.shape == (1,)):
         raise ShapeError(f"nll_loss: input {input.shape} needs a target of shape {expected}, got {target.shape}")
+    check_floating("nll_loss", input=input)
     if weight is not None:
         if weight.shape != (classes,) or weight.dtype != input.dtype:
             raise ShapeError(f"nll_loss: weight must be {input.dtype} ({classes},), got {weight.dtype} {weight.shape}")
@@ -135,7 +137,7 @@ def nll_loss(
     places = math.prod(input.shape[2:])
     x, t = input.reshape((rows, classes, places)), target.reshape((rows, places))
     loss: Tensor = NLL.apply(x, t, weight, ignore_index, reduction)
-    return loss.reshape(target.shape) if reduction == "none" else loss
+    return loss.reshape(expected) if reduction == "none" else loss
 
 
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -192,7 +194,7 @@ def poisson_nll_loss(
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(2 * math.pi * target)
-        losses = losses + where(target <= 1, 0.0, stirling)
+        losses = losses + where(target <= 1, 0.0, stirling).to(losses.dtype)
     return reduced(losses, reduction)
 
 
@@ -209,7 +211,7 @@ def gaussian_nll_loss(
     loss = (log(var) + (input - target)**2 / var) / 2, with log(2 pi) / 2 added where `full`
 
     Args:
-        input: floating, the means.
+        input: the means.
         target: a shape that broadcasts with the input's.
         var: the variances, not negative: the input's shape, that without its last dimension or with one dimension of
             length 1 instead, or a float.
@@ -218,17 +220,17 @@ def gaussian_nll_loss(
         reduction: "mean" | "sum" | "none".
     Returns: () for mean and sum, the input's shape for none.
     Raises: ShapeError if the shapes do not fit; ValueError for negative variances (on the CPU) and another
-        reduction; RuntimeError for integers.
+        reduction; RuntimeError for integers as var.
     Gradient: (input - target) / var to input.
     Source: Nix & Weigend 1994.
     """
     check_reduction("gaussian_nll_loss", reduction)
-    check_floating("gaussian_nll_loss", input=input)
     if not isinstance(var, Tensor):
-        var = input.new_full(input.shape, var)
-    check_floating("gaussian_nll_loss", var=var)
+        if var < 0:
+            raise ValueError(f"gaussian_nll_loss: var is negative, {var}; give a variance")
+        var = ones_like(input) * float(var)
     check_variances(var.array)
-    if var.shape == input.shape[:-1]:
+    if var.shape != input.shape and var.shape == input.shape[:-1]:
         var = var.unsqueeze(-1)
     else:
         differing = [length for length, other in zip(var.shape, input.shape) if length != other]
@@ -237,6 +239,7 @@ def gaussian_nll_loss(
                 f"gaussian_nll_loss: var {var.shape} must have the input's shape {input.shape}, that without its last "
                 "dimension, or that with one dimension of length 1"
             )
+    check_floating("gaussian_nll_loss", var=var)
     var = AtLeast.apply(var, eps)
     difference = input - target
     losses = 0.5 * (log(var) + difference * difference / var)

@@ -26,7 +26,7 @@ for op in ("l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss"):
     row(F + op, apart, below, reduction="average")
     row(F + op, (3, 4), call=lambda lib, x, op=op: getattr(lib.nn.functional, op)(x + 1, x * 2), note="chain")
 for op in ("l1_loss", "mse_loss", "huber_loss"):
-    row(F + op, (3, 4), (3, 4), weight=(4,))
+    row(F + op, (3, 4), (3, 4), weight=floats((4,)))
 row(F + "smooth_l1_loss", apart, below, beta=-1)
 row(F + "huber_loss", apart, below, delta=0)
 row(F + "huber_loss", apart, below, delta=-1)
