@@ -6,9 +6,8 @@ from typing import Any
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.errors import ShapeError
 from gpudl.ops.loss_checks import check_probabilities
-from gpudl.ops.reduced import Pointwise, alike, check_floating, check_reduction, reduced
+from gpudl.ops.reduced import Pointwise, alike, check_factor, check_floating, check_reduction, reduced
 from gpudl.ops.softplus import logsigmoid
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits"]
@@ -71,7 +70,7 @@ def binary_cross_entropy(
     check_probabilities(x.array, name)
     if weight is None:
         return BinaryCrossEntropy.apply(x, t, reduction)  # type: ignore[no-any-return]
-    _check_factor(name, input, weight=weight)
+    check_factor(name, input, weight=weight)
     return reduced(BinaryCrossEntropy.apply(x, t, "none") * weight, reduction)
 
 
@@ -104,16 +103,9 @@ def binary_cross_entropy_with_logits(
     if pos_weight is None:
         losses: Tensor = BinaryCrossEntropyWithLogits.apply(x, t, "none")
     else:
-        _check_factor(name, input, pos_weight=pos_weight)
+        check_factor(name, input, pos_weight=pos_weight)
         losses = (1 - t) * x - ((pos_weight - 1) * t + 1) * logsigmoid(x)
     if weight is not None:
-        _check_factor(name, input, weight=weight)
+        check_factor(name, input, weight=weight)
         losses = losses * weight
     return reduced(losses, reduction)
-
-
-def _check_factor(name: str, input: Tensor, **factor: Tensor) -> None:
-    ((what, given),) = factor.items()
-    lengths = zip(reversed(given.shape), reversed(input.shape))
-    if given.ndim > input.ndim or any(have not in (1, want) for have, want in lengths):
-        raise ShapeError(f"{name}: {what} {given.shape} does not broadcast to the input's shape {input.shape}")

@@ -11,7 +11,7 @@ from gpudl.backend.errors import ShapeError
 from gpudl.ops.elementwise import where
 from gpudl.ops.loss_checks import check_labels
 from gpudl.ops.operands import counting
-from gpudl.ops.reduced import check_floating, check_reduction, reduced
+from gpudl.ops.reduced import check_factor, check_floating, check_reduction, reduced
 from gpudl.ops.relu import relu
 from gpudl.ops.softplus import logsigmoid
 
@@ -23,14 +23,15 @@ def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") 
 
     Args:
         input: floating.
-        target: 1 or -1, a shape that broadcasts with the input's.
+        target: 1 or -1, a shape that broadcasts to the input's.
         reduction: "mean" | "sum" | "none".
-    Returns: () for mean and sum, the shape of both for none.
-    Raises: ShapeError if the shapes do not broadcast; RuntimeError for integers; ValueError for another reduction.
+    Returns: () for mean and sum, the input's shape for none.
+    Raises: ShapeError if the shapes do not fit; RuntimeError for integers; ValueError for another reduction.
     Gradient: -target * sigmoid(-target * input).
     """
     check_reduction("soft_margin_loss", reduction)
     check_floating("soft_margin_loss", input=input)
+    check_factor("soft_margin_loss", input, target=target)
     return reduced(-logsigmoid(target * input), reduction)
 
 
@@ -49,10 +50,10 @@ def multilabel_soft_margin_loss(
         integers; ValueError for another reduction.
     Gradient: (sigmoid(input) - target) / classes.
     """
-    check_reduction("multilabel_soft_margin_loss", reduction)
-    check_floating("multilabel_soft_margin_loss", input=input)
     if not input.ndim:
         raise IndexError("multilabel_soft_margin_loss: the input has no dimension of classes; reshape it to (classes,)")
+    check_floating("multilabel_soft_margin_loss", input=input)
+    check_reduction("multilabel_soft_margin_loss", reduction)
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         losses = losses * weight
@@ -148,9 +149,10 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
 def _rows(name: str, input: Tensor) -> tuple[Tensor, int]:
     """The input as (rows, classes), and how many classes there are."""
     check_floating(name, input=input)
-    if input.ndim not in (1, 2) or not input.shape[-1]:
+    if input.ndim > 2 or 0 in input.shape[-1:]:
         raise ShapeError(f"{name}: the input must be (rows, classes) or (classes,), got {input.shape}")
-    return (input if input.ndim == 2 else input.unsqueeze(0)), input.shape[-1]
+    classes = input.shape[-1] if input.ndim else 1
+    return (input if input.ndim == 2 else input.reshape((1, classes))), classes
 
 
 def _check_integers(name: str, target: Tensor) -> None:

@@ -57,7 +57,9 @@ class NLL(Primitive):
         kept = target != ctx.ignore_index
         labels = xp.where(kept, target, 0)
         rows, _, places = ctx.shape
-        factor = kept.astype(like.dtype) if weight is None else xp.where(kept, weight[labels], xp.zeros_like(weight[:1]))
+        factor = (
+            kept.astype(like.dtype) if weight is None else xp.where(kept, weight[labels], xp.zeros_like(weight[:1]))
+        )
         return (xp.arange(rows)[:, None], labels, xp.arange(places)), kept, factor
 
 

@@ -6,6 +6,10 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
 
 
+class LabelError(IndexError, RuntimeError):
+    """A class index that is out of range. PyTorch raises IndexError in some losses and RuntimeError in others."""
+
+
 @kernel
 def check_labels(target: Array, low: int, classes: int, ignore_index: int | None, name: str) -> None:
     """Nothing here: to look at the labels would make a device wait for them."""
@@ -19,7 +23,7 @@ def check_labels_cpu(target: Array, low: int, classes: int, ignore_index: int | 
     bad = target[(target < low) | (target >= classes)]
     bad = bad if ignore_index is None else bad[bad != ignore_index]
     if bad.size:
-        raise IndexError(f"{name}: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
+        raise LabelError(f"{name}: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
 
 
 @kernel
@@ -41,7 +45,7 @@ def check_variances(var: Array) -> None:
     """Nothing here: to look at the elements would make a device wait for them."""
 
 
-@check_variances.cpu("float64", "float32", "float16")
+@check_variances.cpu("float64", "float32", "float16", "int64", "int32", "int16", "int8")
 def check_variances_cpu(var: Array) -> None:
     """ValueError if an element is negative."""
     if (var < 0).any():

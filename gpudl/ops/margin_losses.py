@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.dtypes import float32
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import minimum
-from gpudl.ops.elementwise import clamp, sqrt, where
+from gpudl.ops.elementwise import clamp, sign, sqrt, where
 from gpudl.ops.reduced import check_reduction, reduced
 
 __all__ = [
@@ -183,15 +184,18 @@ def _euclidean(x: Tensor, y: Tensor) -> Tensor:
 def _norm(x: Tensor, p: float) -> Tensor:
     """The p-norm along the last dimension; its gradient is 0 where it is 0."""
     size = x.abs()
+    if math.isinf(p) and x.shape[-1:] == (0,):
+        raise ShapeError(f"triplet_margin_loss: without features there is no norm of order {p}")
     if p == math.inf:
         return size.amax(-1)
     if p == -math.inf:
         return size.amin(-1)
     if p == 0:
-        return (x != 0).to(x.dtype).sum(-1)
+        return ((x != 0).to(x.dtype) + sign(x) * 0).sum(-1)
     if p == 1:
         return size.sum(-1)
-    powers = (x * x if p == 2 else size**p).sum(-1)
+    wide = size.to(float32) if x.dtype.itemsize < 4 else size  # squares of half floats soon overflow
+    powers = (wide * wide if p == 2 else wide**p).sum(-1)
     none = powers == 0
     some = where(none, 1, powers)
-    return where(none, 0, sqrt(some) if p == 2 else some ** (1 / p))
+    return where(none, 0, sqrt(some) if p == 2 else some ** (1 / p)).to(x.dtype)

@@ -76,3 +76,11 @@ def check_floating(name: str, **tensors: Tensor) -> None:
     for what, tensor in tensors.items():
         if tensor.array.dtype.kind not in "fV":
             raise RuntimeError(f"{name}: {what} is {tensor.dtype}; cast it to a floating dtype first")
+
+
+def check_factor(name: str, input: Tensor, **factor: Tensor) -> None:
+    """Raise ShapeError unless the one tensor given by name broadcasts to the input's shape."""
+    ((what, given),) = factor.items()
+    lengths = zip(reversed(given.shape), reversed(input.shape))
+    if given.ndim > input.ndim or any(have not in (1, want) for have, want in lengths):
+        raise ShapeError(f"{name}: {what} {given.shape} does not broadcast to the input's shape {input.shape}")
