@@ -6,6 +6,8 @@ from gpudl.ops.adaptive_pool import *
 from gpudl.ops.avg_pool2d import *
 from gpudl.ops.batch_norm import *
 from gpudl.ops.conv import *
+from gpudl.ops.binary_losses import *
+from gpudl.ops.class_losses import *
 from gpudl.ops.cross_entropy import *
 from gpudl.ops.distance import pdist as pdist
 from gpudl.ops.dropout import *
@@ -36,6 +38,10 @@ from gpudl.ops.normalize import *
 from gpudl.ops.pad import *
 from gpudl.ops.pixel_shuffle import *
 from gpudl.ops.pooling import *
+from gpudl.ops.likelihood_losses import *
+from gpudl.ops.linear import *
+from gpudl.ops.losses import *
+from gpudl.ops.margin_losses import *
 from gpudl.ops.prelu import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.module import Module
 from gpudl.ops.cross_entropy import cross_entropy
-from gpudl.ops.mse_loss import mse_loss
+from gpudl.ops.losses import mse_loss
 
 
 class CrossEntropyLoss(Module):

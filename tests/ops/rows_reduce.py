@@ -102,13 +102,6 @@ for op in ("softmax", "log_softmax"):
     row(op, (3, 4), dim=2)
     row(op, (3, 4), dim=-3)
 
-for reduction in ("mean", "sum", "none"):
-    row("nn.functional.mse_loss", (3, 4), (3, 4), reduction=reduction)
-    row("nn.functional.mse_loss", (), (), reduction=reduction)
-row("nn.functional.mse_loss", (3, 4), (3, 4))
-row("nn.functional.mse_loss", (3, 4), call=lambda lib, x: lib.nn.functional.mse_loss(x, x * 2), note="chain")
-row("nn.functional.mse_loss", (3, 4), (3, 4), reduction="average")
-
 classes = ints((5,), 0, 3)
 F = "nn.functional.cross_entropy"
 scalar = {"0d": "torch raises IndexError or RuntimeError by the reduction; we RuntimeError"}

@@ -1,0 +1,32 @@
+"""Rows of losses of differences: l1_loss, mse_loss, smooth_l1_loss, huber_loss."""
+
+from cases import floats, ints, row
+
+F = "nn.functional."
+apart = floats((3, 4), low=0.3, high=3)  # every difference is away from 0
+below = floats((3, 4), low=-3, high=0)
+weight = floats((3, 4), low=0.2, high=2)
+
+for reduction in ("mean", "sum", "none"):
+    for op in ("l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss"):
+        for left, right in ((apart, below), (below, apart)):
+            row(F + op, left, right, reduction=reduction, note="up" if left is apart else "down")
+        row(F + op, floats((), low=0.5), floats((), high=-0.5), reduction=reduction)
+        if op != "huber_loss":  # torch has no gradient there
+            row(F + op, (3, 4), ints((3, 4), 3, 5), reduction=reduction)
+            row(F + op, apart, floats((3, 4), dtype="float64", high=0), reduction=reduction)
+    for op in ("l1_loss", "mse_loss", "huber_loss"):
+        row(F + op, apart, below, reduction=reduction, weight=weight)
+    row(F + "smooth_l1_loss", floats((3, 4), distinct=True), (3, 4), reduction=reduction, beta=0.25)
+    row(F + "smooth_l1_loss", apart, below, reduction=reduction, beta=0)
+    row(F + "smooth_l1_loss", apart, below, reduction=reduction, beta=3)
+    row(F + "huber_loss", floats((3, 4), distinct=True), (3, 4), reduction, 0.25)
+    row(F + "huber_loss", apart, below, reduction, 3.0)
+for op in ("l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss"):
+    row(F + op, apart, below, reduction="average")
+    row(F + op, (3, 4), call=lambda lib, x, op=op: getattr(lib.nn.functional, op)(x + 1, x * 2), note="chain")
+for op in ("l1_loss", "mse_loss", "huber_loss"):
+    row(F + op, (3, 4), (3, 4), weight=floats((4,)))
+row(F + "smooth_l1_loss", apart, below, beta=-1)
+row(F + "huber_loss", apart, below, delta=0)
+row(F + "huber_loss", apart, below, delta=-1)
