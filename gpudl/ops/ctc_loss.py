@@ -28,6 +28,7 @@ from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.create import tensor
 from gpudl.ops.elementwise import where
+from gpudl.ops.loss_checks import check_labels
 from gpudl.ops.operands import floating_only, narrowed, widened
 
 __all__ = ["ctc_loss"]
@@ -89,18 +90,6 @@ def ctc_loss_backward(
     dx *= xp.where(impossible, xp.full_like(dlosses, 0 if zero_infinity else xp.nan), dlosses)[:, None]
     within = xp.arange(times)[:, None] < input_lengths
     return narrowed(xp.where(within[:, :, None], dx, xp.zeros_like(dx)), log_probs.dtype)
-
-
-@kernel
-def check_labels(labels: Array, classes: int) -> None:
-    """Nothing here: to look at the labels would make a device wait for them."""
-
-
-@check_labels.cpu("int64")
-def check_labels_cpu(labels: Array, classes: int) -> None:
-    bad = labels[(labels < 0) | (labels >= classes)]
-    if bad.size:
-        raise IndexError(f"ctc_loss: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
 
 
 def _marks(labels: Array, blank: int) -> Array:
@@ -237,7 +226,7 @@ def ctc_loss(
     if inputs.max() > times:
         raise RuntimeError(f"ctc_loss: input_lengths must be at most {times}, the times of log_probs, got {inputs}")
     labels = _padded(targets, counts, blank)
-    check_labels(labels.array, classes)
+    check_labels(labels.array, 0, classes, None, "ctc_loss")
     on_device = [tensor(each, device=log_probs.device) for each in (inputs, counts)]
     losses: Tensor = CtcLoss.apply(whole, labels, *on_device, int(blank), bool(zero_infinity))
     if zero_infinity:

@@ -14,7 +14,8 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.create import ones_like
-from gpudl.ops.elementwise import exp, log, where
+from gpudl.ops.elementwise import where
+from gpudl.ops.exponential import exp, log
 from gpudl.ops.loss_checks import check_labels, check_variances
 from gpudl.ops.operands import broadcast
 from gpudl.ops.reduced import check_floating, check_reduction, reduced

@@ -14,7 +14,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.dtypes import float32
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import minimum
-from gpudl.ops.elementwise import clamp, sign, sqrt, where
+from gpudl.ops.elementwise import clamp, sign, where
+from gpudl.ops.powers import sqrt
 from gpudl.ops.reduced import check_reduction, reduced
 
 __all__ = [
