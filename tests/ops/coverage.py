@@ -89,7 +89,7 @@ def find(root: Any, dotted: str) -> Any:
 def reason_not_asked_for(space: str, name: str) -> str | None:
     if name in ASKED_FOR.get(space, ()):
         return None
-    if not space and name == "embedding_bag":
+    if not space and (name == "embedding_bag" or name.endswith(("_loss", "_with_logits", "kl_div"))):
         return "functions that PyTorch's documentation leaves out"
     if not space and name.endswith("_"):
         return "in-place functions beside the methods of the same names"
