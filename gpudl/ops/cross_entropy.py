@@ -54,16 +54,13 @@ def cross_entropy_forward_cpu(
     every = kept.all()
     if not every:
         target = np.where(kept, target, 0)
-    factors = None
-    if smoothing:
-        factors = np.ones(x.shape[1], x.dtype) if weight is None else weight
-    rows, tilt = np.arange(len(target)), None
+    factors = _factors(x, weight) if smoothing else None
+    rows = np.arange(len(target))
     if x.nbytes <= PART_BYTES:
         high = x.max(axis=1)
         powers = x - high[:, None]
         own = powers[rows, target]
-        if factors is not None:
-            tilt = powers @ factors
+        tilt = None if factors is None else powers @ factors
         np.exp(powers, out=powers)
         mass = powers.sum(axis=1)
     else:
@@ -105,8 +102,8 @@ def cross_entropy_backward(
     """dx for dloss (rows,), from what forward gave, or None to compute it again; in the memory of powers if `spend`."""
     xp = xp_of(x)
     wide = widened(x)
-    if high is None or mass is None or powers is None:
-        powers = xp.exp(_shifted(wide)[1] if high is None else wide - high[:, None])
+    if mass is None or powers is None:
+        powers = xp.exp(_shifted(wide)[1])
         mass = powers.sum(axis=1)
     hot, kept = _hot(x, target, ignore_index)
     own = _weight_of_target(x, hot, weight) * (1 - smoothing)
@@ -133,19 +130,13 @@ def cross_entropy_backward_cpu(
     spend: bool,
 ) -> Array:
     if high is None:
-        args = x, target, weight, ignore_index, smoothing, high, mass, powers, spend
-        return cross_entropy_backward.reference(dloss, *args)
+        return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, *[None] * 3, spend)
     kept = target != ignore_index
     if not kept.all():
         dloss, target = np.where(kept, dloss, x.dtype.type(0)), np.where(kept, target, 0)
-    pull = dloss if weight is None else dloss * weight[target]
-    push = pull
+    push = pull = dloss if weight is None else dloss * weight[target]
     if smoothing:
-        every = (
-            np.full(x.shape[1], smoothing / x.shape[1], x.dtype)
-            if weight is None
-            else weight * (smoothing / x.shape[1])
-        )
+        every = _factors(x, weight) * (smoothing / x.shape[1])
         pull = pull * (1 - smoothing)
         push = pull + dloss * every.sum()
     factors = (push / mass)[:, None]
@@ -159,9 +150,7 @@ def cross_entropy_backward_cpu(
             out = dx[part]
             if powers is None:
                 np.exp(np.subtract(x[part], high[part, None], out=out), out=out)
-                out *= factors[part]
-            else:
-                np.multiply(powers[part], factors[part], out=out)
+            np.multiply(out if powers is None else powers[part], factors[part], out=out)
             if smoothing:
                 out -= dloss[part, None] * every
     dx[np.arange(len(target)), target] -= pull
@@ -200,6 +189,11 @@ def _shifted(x: Array) -> tuple[Array, Array]:
     """The largest of each row, (rows,), and the row less that."""
     high = xp_of(x).amax(x, axis=1)
     return high, x - high[:, None]
+
+
+def _factors(x: Array, weight: Array | None) -> Array:
+    """The weight of each class, (classes,)."""
+    return xp_of(x).ones(x.shape[1], x.dtype) if weight is None else weight
 
 
 def _divisor(x: Array, target: Array, weight: Array | None, ignore_index: int) -> Array:
