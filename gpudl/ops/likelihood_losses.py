@@ -242,7 +242,7 @@ def gaussian_nll_loss(
                 "dimension, or that with one dimension of length 1"
             )
     check_floating("gaussian_nll_loss", var=var)
-    var = AtLeast.apply(var, eps)
+    spread: Tensor = AtLeast.apply(var, eps)
     difference = input - target
-    losses = 0.5 * (log(var) + difference * difference / var)
+    losses = 0.5 * (log(spread) + difference * difference / spread)
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
