@@ -110,8 +110,8 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
         reduction: "mean" | "sum" | "none".
         weight: the input's shape, a factor on each square; the mean divides by its sum. Or None.
     Returns: () for mean and sum, the input's shape for none.
-    Raises: ShapeError unless the shapes are equal; RuntimeError for integers without weights; ValueError
-        for another reduction.
+    Raises: ShapeError unless the shapes are equal; RuntimeError for integers without weights; ValueError for
+        another reduction.
     Gradient: 2 (input - target), divided by the count for mean; its negative for target.
     """
     x, t = _checked("mse_loss", input, target, reduction, weight)

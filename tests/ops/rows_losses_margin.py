@@ -11,6 +11,7 @@ UNLIKE = {F + "soft_margin_loss float16": OVERFLOW}
 overflow = {"special": OVERFLOW}
 bare = {
     "float16": "torch has no half floats there",
+    "norows": "torch gives uninitialized memory, or raises; ours is nan for the mean of no rows, 0 for the sum",
     "second": "torch has no second derivative",
     "special": "torch skips what is not above 0, and nan with it; our result is nan",
 }
