@@ -1,4 +1,4 @@
-"""An operation of your own, two ways: SiLU, x * sigmoid(x), which some networks use in place of ReLU.
+"""An operation of your own, two ways: Swish, x * sigmoid(x), which some networks use in place of ReLU.
 
     python examples/custom_op.py [--device cuda] [--epochs 300] [--seed 0]
 
@@ -23,7 +23,7 @@ from gpudl.backend.kernel import kernel
 #    is made of operations on Tensors, it can be differentiated itself.
 
 
-class SiluFunction(Function):
+class SwishFunction(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -41,26 +41,26 @@ class SiluFunction(Function):
 
 
 @kernel
-def silu_forward(x):
+def swish_forward(x):
     """y = x / (1 + exp(-x)), by way of tanh, which does not overflow."""
     return x * (xp_of(x).tanh(x * 0.5) * 0.5 + 0.5)
 
 
 @kernel
-def silu_backward(dy, x):
+def swish_backward(dy, x):
     """dx = dy s (1 + x (1 - s)), s = sigmoid(x)."""
     s = xp_of(x).tanh(x * 0.5) * 0.5 + 0.5
     return dy * s * (1 + x * (1 - s))
 
 
-class Silu(Primitive):
+class Swish(Primitive):
     def forward(ctx, x):
         ctx.save(x)
-        return silu_forward(x)
+        return swish_forward(x)
 
     def backward(ctx, dy):
         (x,) = ctx.saved
-        return silu_backward(dy, x)
+        return swish_backward(dy, x)
 
 
 class Activation(nn.Module):
@@ -110,7 +110,7 @@ def main():
         print(f"custom_op: {error}", file=sys.stderr)
         return 2
 
-    for name, operation in (("Function", SiluFunction.apply), ("Primitive", Silu.apply)):
+    for name, operation in (("Function", SwishFunction.apply), ("Primitive", Swish.apply)):
         gpudl.manual_seed(args.seed)
         check(operation, device)
         print(f"{name}: first and second derivatives are right; fitting ...", file=sys.stderr)

@@ -95,7 +95,7 @@ def test_custom_op_fits_a_curve_equally_with_both_forms():
     assert process.stderr.count("first and second derivatives are right") == 2
 
 
-@pytest.mark.parametrize("name", ["SiluFunction", "silu_backward"])
+@pytest.mark.parametrize("name", ["SwishFunction", "swish_backward"])
 def test_custom_op_finds_a_wrong_gradient(tmp_path, name):
     """The checks in the example are worth something: a planted mistake in either backward stops the program."""
     text = (EXAMPLES / "custom_op.py").read_text(encoding="utf-8")

@@ -82,6 +82,6 @@ def rrelu(
     return activated(Prelu, "rrelu", input, slopes, inplace=inplace)
 
 
-def softmin(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """softmax(-input) along `dim`; arguments and errors as in softmax."""
     return softmax(-input, dim, dtype=dtype)

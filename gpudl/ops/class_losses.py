@@ -95,12 +95,12 @@ def multi_margin_loss(
     expected = input.shape[:-1]
     if target.shape != expected and not (not expected and target.shape == (1,)):
         raise ShapeError(f"{name}: input {input.shape} needs a target of shape {expected}, got {target.shape}")
-    _check_integers(name, target)
     if weight is not None:
         if weight.shape != (classes,):
             raise ShapeError(f"{name}: weight must be ({classes},), got {weight.shape}")
         if weight.requires_grad:
             raise RuntimeError(f"{name}: the weights have no gradient; give weight.detach()")
+    _check_integers(name, target)
     check_labels(target.array, 0, classes, None, name)
     hot = target.reshape((-1, 1)) == counting(target, classes)
     own = where(hot, x, 0).sum(1, keepdim=True)

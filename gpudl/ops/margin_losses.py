@@ -32,7 +32,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, 
     Args:
         input: distances.
         target: 1 or -1, a shape that broadcasts with the input's; both losses are added for any other number.
-        margin: how far apart others should be.
+        margin: how far apart others should be; taken in the input's dtype.
         reduction: "mean" | "sum" | "none".
     Returns: () for mean and sum, the shape of both for none.
     Raises: ShapeError if the shapes do not broadcast; ValueError for another reduction.
@@ -40,7 +40,8 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, 
     Source: Hadsell et al. 2006.
     """
     check_reduction("hinge_embedding_loss", reduction)
-    lacking = where(target != 1, clamp(margin - input, min=0), 0)
+    kept = input.new_full((), margin, dtype=input.dtype)
+    lacking = where(target != 1, clamp(kept - input, min=0), 0)
     return reduced(lacking + where(target != -1, input, 0), reduction)
 
 
@@ -61,7 +62,7 @@ def margin_ranking_loss(
     """
     check_reduction("margin_ranking_loss", reduction)
     _check_ndims("margin_ranking_loss", input1, input2, target)
-    return reduced(clamp(margin - target * (input1 - input2), min=0), reduction)
+    return reduced(clamp(-target * (input1 - input2) + margin, min=0), reduction)
 
 
 def cosine_embedding_loss(

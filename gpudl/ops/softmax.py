@@ -157,12 +157,12 @@ class LogSoftmax(Primitive):
         return log_softmax_backward(dy, y, ctx.dim)
 
 
-def softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """Positive numbers that sum to 1 along `dim`, in the ratio of exp(input).
 
     Args:
         input: floating point (or any, with dtype), at least 1-d along dim.
-        dim: the dimension that sums to 1.
+        dim: the dimension that sums to 1; by default, as in PyTorch, 0 for 1 and 3 dimensions and 1 for others: say it.
         dtype: cast the input to this floating dtype first.
     Returns: the input's shape.
     Raises: RuntimeError for integers without dtype; IndexError if dim is out of range.
@@ -172,7 +172,7 @@ def softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
     return _apply(Softmax, "softmax", input, dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """log(softmax(input)), computed without taking the logarithm of a tiny number.
 
     Args:
@@ -185,8 +185,10 @@ def log_softmax(input: Tensor, dim: int = -1, *, dtype: Any = None) -> Tensor:
     return _apply(LogSoftmax, "log_softmax", input, dim, dtype)
 
 
-def _apply(cls: type[Primitive], name: str, input: Tensor, dim: int, dtype: Any) -> Tensor:
+def _apply(cls: type[Primitive], name: str, input: Tensor, dim: int | None, dtype: Any) -> Tensor:
     x = input if dtype is None else input.to(dtype_of(dtype))
+    if dim is None:
+        dim = 0 if x.ndim in (0, 1, 3) else 1
     place = one_dim(name, dim, x.ndim)
     if x.dtype.kind not in "fV":
         raise RuntimeError(f"{name}: the input is {x.dtype}; give dtype=gpudl.float32 or another floating dtype")

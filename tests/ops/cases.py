@@ -178,7 +178,7 @@ def row(
 
 def _word(part: Any) -> str:
     if not isinstance(part, Input):
-        return str(part).replace(" ", "")
+        return (part.__name__ if callable(part) else str(part)).replace(" ", "")
     return f"({','.join(map(str, part.shape))}){part.dtype or ''}"
 
 

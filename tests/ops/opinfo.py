@@ -121,9 +121,10 @@ def converted(value: Any, device: Any, leaves: list[Any], grad: bool) -> Any:
         made = [converted(each, device, leaves, grad) for each in value]
         return type(value)(made) if type(value) in (list, tuple) else tuple(made)
     if callable(value) and getattr(value, "__module__", "").startswith("torch"):
-        found = find(gpudl.nn.functional, value.__name__) or find(gpudl, value.__name__)
+        name = getattr(value, "__name__", type(value).__name__)  # a module has none
+        found = find(gpudl.nn.functional, name) or find(gpudl, name)
         if found is None:
-            raise Foreign(value.__name__)
+            raise Foreign(name)
         return found
     return value
 
