@@ -8,6 +8,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.ops.operands import Number, fitted, operand, result_type, sum_to_shape
+from gpudl.ops.parts import merged
 
 __all__ = ["addcdiv", "addcmul", "lerp"]
 
@@ -40,7 +41,10 @@ class Lerp(Ternary):
         if isinstance(w, (int, float)):
             return x + step * w if abs(w) < 0.5 else y - step * (1 - w)
         # From the nearer end, so that a weight of 1 gives exactly the other.
-        return xp_of(x).where(abs(w) < 0.5, x + step * w, y - step * (1 - w))
+        far = abs(w) >= 0.5
+        if x.shape == y.shape == w.shape:
+            return step * (w - far) + merged(y, far, x)
+        return xp_of(x).where(far, y + step * (w - 1), x + step * w)
 
     def backward(ctx, dz: Array) -> tuple[Any, ...]:
         x, y, w = ctx.saved

@@ -1,4 +1,4 @@
-"""Functions of one operand where a table does not reach: derivatives of sinc at 0."""
+"""Where a table does not reach: the derivatives of sinc at 0, the ends of lerp."""
 
 import math
 
@@ -19,3 +19,9 @@ def test_derivatives_of_sinc_at_zero_are_those_of_its_series(device):
             )
             found.append(host(y))
         np.testing.assert_allclose(found, [[1, 1], [0, 0], [-(math.pi**2) / 3] * 2], 1e-6, 1e-6)
+
+
+def test_lerp_gives_each_end_exactly(device):
+    x, y = (ours(np.random.default_rng(seed).normal(size=100).astype("float32"), device) for seed in (0, 1))
+    np.testing.assert_array_equal(host(gpudl.lerp(x, y, gpudl.ones_like(x))), host(y))
+    np.testing.assert_array_equal(host(gpudl.lerp(x, y, gpudl.zeros_like(x))), host(x))
