@@ -15,11 +15,12 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import float64, get_default_dtype
+from gpudl.backend.dtypes import float64
 from gpudl.backend.kernel import kernel
 from gpudl.ops.erf_float32 import erf_float32, erfc_float32, erfinv_float32, polynomial
 from gpudl.ops.operands import narrowed
 from gpudl.ops.parts import PART_BYTES, filled, in_parts
+from gpudl.ops.unary import floating
 
 __all__ = ["erf", "erfc", "erfinv"]
 
@@ -217,10 +218,6 @@ class Erfinv(Primitive):
         return erfinv_backward(dy, *ctx.saved)
 
 
-def _floating(input: Tensor) -> Tensor:
-    return input if input.array.dtype.kind in "fV" else input.to(get_default_dtype())
-
-
 def erf(input: Tensor) -> Tensor:
     """The error function, elementwise: the odd function that rises from -1 to 1.
 
@@ -230,7 +227,7 @@ def erf(input: Tensor) -> Tensor:
     Gradient: dy * 2 / sqrt(pi) * exp(-input**2).
     Source: Cody 1969.
     """
-    return Erf.apply(_floating(input))  # type: ignore[no-any-return]
+    return Erf.apply(floating("erf", input))  # type: ignore[no-any-return]
 
 
 def erfc(input: Tensor) -> Tensor:
@@ -242,7 +239,7 @@ def erfc(input: Tensor) -> Tensor:
     Gradient: -dy * 2 / sqrt(pi) * exp(-input**2).
     Source: Cody 1969.
     """
-    return Erfc.apply(_floating(input))  # type: ignore[no-any-return]
+    return Erfc.apply(floating("erfc", input))  # type: ignore[no-any-return]
 
 
 def erfinv(input: Tensor) -> Tensor:
@@ -254,4 +251,4 @@ def erfinv(input: Tensor) -> Tensor:
     Gradient: dy * sqrt(pi) / 2 * exp(result**2).
     Source: Wichura 1988.
     """
-    return Erfinv.apply(_floating(input))  # type: ignore[no-any-return]
+    return Erfinv.apply(floating("erfinv", input))  # type: ignore[no-any-return]

@@ -11,7 +11,8 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int32, largest
 from gpudl.ops.comparison import Compare
 from gpudl.ops.elementwise import sign
-from gpudl.ops.operands import Binary, Number, as_tensors, kept, tensors
+from gpudl.ops.operands import Binary, Number, as_tensors, tensors
+from gpudl.ops.parts import kept
 from gpudl.ops.unary import floating, tensor_only
 
 __all__ = [

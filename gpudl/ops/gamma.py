@@ -11,8 +11,9 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import float64, get_default_dtype
+from gpudl.backend.dtypes import float64
 from gpudl.ops.operands import Number, as_tensors, sum_to_shape
+from gpudl.ops.unary import floating
 
 __all__ = ["digamma", "lgamma", "mvlgamma", "polygamma"]
 
@@ -156,16 +157,12 @@ def _polygamma(n: int, x: Array) -> Array:
     return (sign * math.factorial(n) * _zeta(xp.full_like(wide, n + 1), wide)).astype(x.dtype)
 
 
-def _floating(input: Tensor) -> Tensor:
-    return input if input.dtype.kind in "fV" else input.to(get_default_dtype())
-
-
 def lgamma(input: Tensor) -> Tensor:
     """log(abs(gamma(input))): inf at 0 and the negative integers. Gradient: dy * digamma(input).
 
     Source: Lanczos 1964, "A precision approximation of the gamma function".
     """
-    return Lgamma.apply(_floating(input))  # type: ignore[no-any-return]
+    return Lgamma.apply(floating("lgamma", input))  # type: ignore[no-any-return]
 
 
 def digamma(input: Tensor) -> Tensor:
@@ -173,7 +170,7 @@ def digamma(input: Tensor) -> Tensor:
 
     Source: Abramowitz & Stegun 1964, 6.3.5, 6.3.7, 6.3.18.
     """
-    return Polygamma.apply(0, _floating(input))  # type: ignore[no-any-return]
+    return Polygamma.apply(0, floating("digamma", input))  # type: ignore[no-any-return]
 
 
 def polygamma(n: int | Tensor, input: Tensor | int | None = None) -> Tensor:
@@ -193,7 +190,7 @@ def polygamma(n: int | Tensor, input: Tensor | int | None = None) -> Tensor:
         raise TypeError(f"polygamma: expected an integer and a Tensor, got {type(n).__name__}, {type(input).__name__}")
     if n < 0:
         raise RuntimeError(f"polygamma: the order n must not be negative, got {n}")
-    return Polygamma.apply(n, _floating(input))  # type: ignore[no-any-return]
+    return Polygamma.apply(n, floating("polygamma", input))  # type: ignore[no-any-return]
 
 
 def mvlgamma(input: Tensor, p: int) -> Tensor:
@@ -211,7 +208,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     """
     if p < 1:
         raise RuntimeError(f"mvlgamma: p must be at least 1, got {p}")
-    x = _floating(input)
+    x = floating("mvlgamma", input)
     total = lgamma(x)
     for j in range(1, p):
         total = total + lgamma(x - j / 2)

@@ -42,7 +42,7 @@ def logical_not(input: Tensor) -> Tensor:
     return Compare.apply(lambda x, _: xp_of(x).logical_not(x), tensor_only("logical_not", input), None)  # type: ignore[no-any-return]
 
 
-def _whole(name: str, function: Callable[[Array, Array], Array], x: Any, y: Any, bools: bool = False) -> Tensor:
+def _whole(name: str, function: Callable[[Array, Array], Array], x: Any, y: Any) -> Tensor:
     x, y = as_tensors(name, x, y)
     if x.dtype.kind not in "iu":
         raise RuntimeError(f"{name}: expected integers, got {x.dtype}")

@@ -66,18 +66,6 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
     return total(gradient, axes).reshape(shape)
 
 
-def kept(gradient: Array, mask: Array) -> Array:
-    """The gradient where the mask holds, 0 elsewhere; they have one shape.
-
-    Its bits times 0 or 1: nothing becomes nan, as inf * 0 would, and no branch is there to guess, as in np.where.
-    """
-    if isinstance(gradient, Tensor):
-        xp = xp_of(gradient)
-        return xp.where(mask, gradient, xp.zeros_like(gradient))
-    gradient = as_array(gradient)
-    return (gradient.view(f"i{gradient.itemsize}") * mask).view(gradient.dtype)
-
-
 def widened(x: Array) -> Array:
     """Half floats as float32, in which they are summed: in their own precision a sum of 1s ends at 2048."""
     return x.astype(float32) if x.dtype.char in "eE" else x

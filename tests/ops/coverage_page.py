@@ -1,6 +1,6 @@
 """The page that says which of PyTorch's names gpudl has: gpudl/ops/COVERAGE.md.
 
-    PYTHONPATH=. python tests/ops/coverage.py --write
+    PYTHONPATH=. python tests/ops/coverage_page.py --write
 
 Every function and method of torch, torch.nn.functional, torch.linalg, torch.special, torch.func and torch.Tensor is on
 it: those that a training framework needs with yes or no, the others under the reason why they are not asked for.
@@ -138,7 +138,7 @@ def page() -> str:
     lines = [
         "# What of PyTorch gpudl has",
         "",
-        "Made by `tests/ops/coverage.py` from PyTorch 2.13 and gpudl; `tests/ops/test_coverage_page.py` keeps it true.",
+        "Made by `tests/ops/coverage_page.py` from PyTorch 2.13 and gpudl; `test_coverage_page.py` beside it keeps it true.",
         "Names in one space mean there what they mean in PyTorch. `out=`, complex numbers, sparse tensors and memory",
         "formats are out of scope.",
         "",
