@@ -138,7 +138,7 @@ def page() -> str:
     lines = [
         "# What of PyTorch gpudl has",
         "",
-        "Made by `tests/ops/coverage_page.py` from PyTorch 2.13 and gpudl; `test_coverage_page.py` beside it keeps it true.",
+        "Made by `tests/ops/coverage_page.py` from PyTorch 2.13 and gpudl; a test beside it keeps it true.",
         "Names in one space mean there what they mean in PyTorch. `out=`, complex numbers, sparse tensors and memory",
         "formats are out of scope.",
         "",
