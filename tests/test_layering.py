@@ -144,7 +144,7 @@ def test_package_keeps_to_the_order_of_the_house() -> None:
     ("path", "text", "line"),
     [
         ("gpudl/ops/relu.py", "import gpudl.nn", 1),
-        ("gpudl/ops/relu.py", "import math\nfrom gpudl.nn.layers import ReLU", 2),
+        ("gpudl/ops/relu.py", "import math\nfrom gpudl.nn.linear import ReLU", 2),
         ("gpudl/ops/relu.py", "from gpudl import nn", 1),
         ("gpudl/ops/relu.py", "from gpudl import zeros", 1),
         ("gpudl/ops/relu.py", "import gpudl", 1),
@@ -152,7 +152,7 @@ def test_package_keeps_to_the_order_of_the_house() -> None:
         ("gpudl/ops/relu.py", "from . import softmax", 1),
         ("gpudl/ops/relu.py", "import importlib\nimportlib.import_module('gpudl.train')", 2),
         ("gpudl/data/loader.py", "from gpudl.nn.module import Module", 1),
-        ("gpudl/nn/layers.py", "from gpudl.optim import Adam", 1),
+        ("gpudl/nn/linear.py", "from gpudl.optim import Adam", 1),
         ("gpudl/backend/kernel.py", "from gpudl.autograd.tensor import Tensor", 1),
         ("gpudl/__init__.py", "def __getattr__(name):\n    from gpudl import train", 2),
         ("gpudl/autograd/engine.py", "import cupy as cp", 1),
@@ -160,12 +160,12 @@ def test_package_keeps_to_the_order_of_the_house() -> None:
         ("gpudl/backend/arrays.py", "import torch", 1),
         ("gpudl/cli.py", "def main():\n    import torch.nn", 2),
         ("gpudl/novelty/core.py", "", None),
-        ("gpudl/nn/layers.py", "if x.device.type == kind: pass", 1),
-        ("gpudl/nn/layers.py", "y = 1 if place == 'cuda:0' else 2", 1),
-        ("gpudl/nn/layers.py", "while name in ('cpu', 'sim'): pass", 1),
-        ("gpudl/nn/layers.py", "match device.type:\n    case other: pass", 1),
-        ("gpudl/nn/layers.py", "if str(device).startswith('cuda'): pass", 1),
-        ("gpudl/nn/layers.py", "assert tensor.device is CPU", 1),
+        ("gpudl/nn/linear.py", "if x.device.type == kind: pass", 1),
+        ("gpudl/nn/linear.py", "y = 1 if place == 'cuda:0' else 2", 1),
+        ("gpudl/nn/linear.py", "while name in ('cpu', 'sim'): pass", 1),
+        ("gpudl/nn/linear.py", "match device.type:\n    case other: pass", 1),
+        ("gpudl/nn/linear.py", "if str(device).startswith('cuda'): pass", 1),
+        ("gpudl/nn/linear.py", "assert tensor.device is CPU", 1),
     ],
 )
 def test_violation_is_found_at_its_line(path: str, text: str, line: int | None) -> None:
@@ -183,7 +183,7 @@ def test_violation_is_found_at_its_line(path: str, text: str, line: int | None) 
         ("gpudl/train/loop.py", "import gpudl\nfrom gpudl import nn, zeros"),
         ("gpudl/cli.py", "import gpudl\nfrom gpudl import nn, zeros"),
         ("gpudl/random/philox.py", "if x.dtype.type is y.dtype.type: pass"),
-        ("gpudl/nn/layers.py", "print(device.type)\nif x.device is not y.device: pass"),
+        ("gpudl/nn/linear.py", "print(device.type)\nif x.device is not y.device: pass"),
     ],
 )
 def test_what_is_allowed_passes(path: str, text: str) -> None:

@@ -2,16 +2,10 @@
 
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
-from gpudl.nn.layers import Flatten as Flatten
-from gpudl.nn.layers import Identity as Identity
-from gpudl.nn.layers import Linear as Linear
-from gpudl.nn.layers import LogSoftmax as LogSoftmax
-from gpudl.nn.layers import ReLU as ReLU
-from gpudl.nn.layers import Sequential as Sequential
-from gpudl.nn.layers import Sigmoid as Sigmoid
-from gpudl.nn.layers import Softmax as Softmax
-from gpudl.nn.layers import Tanh as Tanh
-from gpudl.nn.loss import CrossEntropyLoss as CrossEntropyLoss
-from gpudl.nn.loss import MSELoss as MSELoss
+from gpudl.nn.activation import *
+from gpudl.nn.containers import *
+from gpudl.nn.flatten import *
+from gpudl.nn.linear import *
+from gpudl.nn.loss import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.parameter import Parameter as Parameter

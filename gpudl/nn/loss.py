@@ -7,6 +7,8 @@ from gpudl.nn.module import Module
 from gpudl.ops.cross_entropy import cross_entropy
 from gpudl.ops.losses import mse_loss
 
+__all__ = ["CrossEntropyLoss", "MSELoss"]
+
 
 class CrossEntropyLoss(Module):
     """Negative log-likelihood of the target class under softmax(input); see gpudl.nn.functional.cross_entropy.

@@ -68,7 +68,7 @@ def kept(x: Array, mask: Array) -> Array:
     """x where the mask holds, else 0; arrays of one shape, or Tensors."""
     bits = _BITS.get(x.dtype) if isinstance(x, np.ndarray) else None
     if bits is None:
-        return xp_of(x).where(mask, x, 0 if x.dtype.kind in "iu" else 0.0)
+        return xp_of(x).where(mask, x, x.dtype.type(0))  # NumPy makes float64 of bfloat16 and a Python number
     return (x.view(bits) & _spread(mask, bits)).view(x.dtype)
 
 

@@ -20,6 +20,8 @@ from gpudl.backend.kernel import kernel
 from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
 from gpudl.optim.pieces import pieces, scalars
 
+__all__ = ["Adam", "AdamW"]
+
 
 @kernel
 def adam_step_(

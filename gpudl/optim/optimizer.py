@@ -14,6 +14,8 @@ from gpudl.backend.device import device_of
 from gpudl.nn.parameter import clear_grads
 from gpudl.nn.state_dict import tensor_of
 
+__all__ = ["Optimizer"]
+
 Group = dict[str, Any]
 State = dict[str, Any]
 

@@ -1,0 +1,65 @@
+"""Layers that multiply by a matrix, and the one that does nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gpudl.autograd.tensor import Tensor
+from gpudl.nn import init
+from gpudl.nn.arguments import count
+from gpudl.nn.module import Module
+from gpudl.nn.parameter import Parameter
+from gpudl.ops.create import zeros
+from gpudl.ops.linear import linear
+
+__all__ = ["Identity", "Linear"]
+
+
+class Identity(Module):
+    """The input as it is; takes and ignores any arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Linear(Module):
+    """y = x weight^T + bias.
+
+    Args:
+        in_features: length of the input's last dimension.
+        out_features: length of the output's.
+        bias: with a bias.
+        device, dtype: of the parameters.
+    Shape: (*, in_features) to (*, out_features).
+    Attributes:
+        weight: (out_features, in_features), and bias: (out_features,), both drawn from U(-k, k),
+            k = 1 / sqrt(in_features).
+    Raises: TypeError unless both features are ints; ShapeError if one is negative.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.in_features = count("Linear", "in_features", in_features)
+        self.out_features = count("Linear", "out_features", out_features)
+        self.weight = Parameter(zeros(out_features, in_features, device=device, dtype=dtype))
+        self.register_parameter("bias", Parameter(zeros(out_features, device=device, dtype=dtype)) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
