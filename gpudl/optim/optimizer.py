@@ -31,6 +31,7 @@ class Optimizer:
     """
 
     buffers: ClassVar[tuple[str, ...]] = ()
+    _opt_called = False  # whether step() ever was; schedules look
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -89,6 +90,7 @@ class Optimizer:
         Args:
             closure: computes the loss again and calls backward; its result is returned.
         """
+        self._opt_called = True
         loss = None
         if closure is not None:
             with enable_grad():
