@@ -50,13 +50,11 @@ def interpolate(
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
     dims = input.ndim - 2
-    if mode not in _MODES or dims not in (1, 2, 3):
+    check_mode("interpolate", mode, align_corners)
+    if dims not in (1, 2, 3):
         raise NotImplementedError(
-            f"interpolate: mode must be one of {', '.join(_MODES)}, got {mode!r}, "
-            f"and the input (batch, channels, ...) of 3 to 5 dimensions, got {input.shape}"
+            f"interpolate: expected (batch, channels, ...) of 3 to 5 dimensions, got {input.shape}"
         )
-    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
-        raise ValueError(f"interpolate: mode {mode!r} takes no align_corners")
     if antialias and not (mode in resample.FILTERS and input.ndim == 4):
         raise ValueError(f"interpolate: antialias needs mode {' or '.join(resample.FILTERS)} and 4 dimensions")
     if mode == "lanczos" and (align_corners or not antialias):
@@ -82,6 +80,14 @@ def interpolate(
         table = _table(mode, input.shape[2 + i], lengths[i], scales[i], bool(align_corners), antialias, dtype)
         result = resample.Resample.apply(result, 2 + i, table)
     return result
+
+
+def check_mode(name: str, mode: str, align_corners: bool | None) -> None:
+    """Raise NotImplementedError for an unknown mode; ValueError for align_corners with one that takes none."""
+    if mode not in _MODES:
+        raise NotImplementedError(f"{name}: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
+        raise ValueError(f"{name}: mode {mode!r} takes no align_corners")
 
 
 def _table(
