@@ -31,7 +31,7 @@ class _AdaptivePoolNd(Module):
         super().__init__()
         wanted = output_size
         if isinstance(wanted, Sequence) and self._ndim > 1:
-            wanted = [0 if want is None else want for want in wanted]
+            wanted = tuple(0 if want is None else want for want in wanted)
         lengths(type(self).__name__, "output_size", wanted, self._ndim, 0)
         self.output_size = output_size
 

@@ -43,9 +43,9 @@ def interpolate(
         recompute_scale_factor: take the ratio of the lengths, which are rounded down, in place of scale_factor.
         antialias: widen the filter when making smaller; for "bilinear" and "bicubic"; "lanczos" needs it.
     Returns: (batch, channels, ...), dtype of input.
-    Raises: ValueError unless exactly one of size and scale_factor is given, for lengths that do not fit the
-        dimensions, and arguments that the mode does not take; NotImplementedError for a mode that does not fit the
-        dimensions; ShapeError for an empty input or result.
+    Raises: ValueError unless exactly one of size and scale_factor is given, and for arguments that the mode does not
+        take; NotImplementedError for a mode that does not fit the dimensions; ShapeError for lengths that do not fit
+        the dimensions, and for an empty input or result.
     Gradient: each dy spread over the inputs that it was a weighted sum of.
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
@@ -113,7 +113,7 @@ def _lengths(
     given = size if size is not None else scale_factor
     numbers = list(given) if isinstance(given, (list, tuple)) else [given] * dims
     if len(numbers) != dims:
-        raise ValueError(
+        raise ShapeError(
             f"interpolate: {given} has {len(numbers)} numbers, the input {dims} dimensions after two: {input.shape}"
         )
     if size is not None:

@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_output_size_of_a_transposed_convolution(device, ndim, settings, sizes):
         return Sized(4, 8, 3, **settings)
 
     for size in sizes:
-        compare(lambda lib: make(lib, size), array(2, 4, *SIZES[ndim]), device=device, slack=6, modes=("train",))
+        compare(partial(make, size=size), array(2, 4, *SIZES[ndim]), device=device, slack=6, modes=("train",))
     mine, theirs = twins(maker("ConvTranspose", ndim, settings), device)
     x = array(4, *SIZES[ndim])
     whole = (8, *(size for size in sizes[0][-ndim:]))
