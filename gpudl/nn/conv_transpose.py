@@ -99,8 +99,8 @@ class ConvTranspose1d(_ConvTransposeNd):
     Attributes:
         weight: (in_channels, out_channels / groups, kernel_size), and bias: (out_channels,) or None, both drawn from
             U(-k, k), k = 1 / sqrt(out_channels / groups * kernel_size).
-    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together;
-        ValueError for another padding_mode.
+    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together, and
+        for an input of another shape; ValueError for another padding_mode.
     Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 
