@@ -3,9 +3,15 @@
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
 from gpudl.nn.activation import *
+from gpudl.nn.batch_norm import *
 from gpudl.nn.containers import *
+from gpudl.nn.distance import *
+from gpudl.nn.dropout import *
+from gpudl.nn.embedding import *
 from gpudl.nn.flatten import *
+from gpudl.nn.instance_norm import *
 from gpudl.nn.linear import *
 from gpudl.nn.loss import *
 from gpudl.nn.module import Module as Module
+from gpudl.nn.normalization import *
 from gpudl.nn.parameter import Parameter as Parameter
