@@ -11,11 +11,19 @@ from gpudl.nn.conv_transpose import *
 from gpudl.nn.flatten import *
 from gpudl.nn.fold import *
 from gpudl.nn.fractional_max_pool import *
+from gpudl.nn.batch_norm import *
+from gpudl.nn.containers import *
+from gpudl.nn.distance import *
+from gpudl.nn.dropout import *
+from gpudl.nn.embedding import *
+from gpudl.nn.flatten import *
+from gpudl.nn.instance_norm import *
 from gpudl.nn.linear import *
 from gpudl.nn.loss import *
 from gpudl.nn.max_pool import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.padding import *
+from gpudl.nn.normalization import *
 from gpudl.nn.parameter import Parameter as Parameter
 from gpudl.nn.resample import *
 from gpudl.nn.shuffle import *
