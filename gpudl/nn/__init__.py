@@ -3,9 +3,15 @@
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
 from gpudl.nn.activation import *
+from gpudl.nn.adaptive_softmax import *
+from gpudl.nn.class_losses import *
 from gpudl.nn.containers import *
 from gpudl.nn.flatten import *
+from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
 from gpudl.nn.loss import *
+from gpudl.nn.margin_losses import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.parameter import Parameter as Parameter
+from gpudl.nn.rectifiers import *
+from gpudl.nn.softmax import *
