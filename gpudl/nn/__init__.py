@@ -9,6 +9,7 @@ from gpudl.nn.containers import *
 from gpudl.nn.flatten import *
 from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
+from gpudl.nn.linear_cross_entropy import *
 from gpudl.nn.loss import *
 from gpudl.nn.margin_losses import *
 from gpudl.nn.module import Module as Module
