@@ -93,6 +93,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"(), got {input_.shape} and {target_.shape}"
             )
         input, target = (input_, target_) if target_.ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
+        # This waits for the device: which clusters are evaluated depends on the targets.
         found = int(((target >= 0) & (target < self.n_classes)).sum())
         if found != len(target):
             raise LabelError(

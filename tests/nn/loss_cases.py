@@ -5,9 +5,7 @@ import pytest
 from twins import array, compare
 
 REDUCTIONS = ("mean", "sum", "none")
-
 every_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
-
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
