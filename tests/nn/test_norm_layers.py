@@ -242,37 +242,6 @@ def test_other_channels_are_told_where_they_do_not_matter(name):
     assert_close(y.numpy(), want.numpy(), "output", 4)
 
 
-ARGUMENTS = [
-    (lambda lib: lib.nn.BatchNorm1d(3.0), TypeError, "BatchNorm1d: num_features must be an int, got 3.0"),
-    (lambda lib: lib.nn.InstanceNorm2d(-1, affine=True), gpudl.ShapeError, "InstanceNorm2d: num_features must be >= 0"),
-    (lambda lib: lib.nn.LayerNorm(-1), gpudl.ShapeError, "LayerNorm: normalized_shape must be >= 0, got -1"),
-    (lambda lib: lib.nn.LayerNorm(2.5), TypeError, "LayerNorm: normalized_shape must be an int, got 2.5"),
-    (lambda lib: lib.nn.RMSNorm((2, "a")), TypeError, "RMSNorm: normalized_shape must be an int, got 'a'"),
-    (lambda lib: lib.nn.GroupNorm(4, 6), ValueError, "num_channels 6 must be divisible by num_groups 4"),
-]
-
-
-@pytest.mark.parametrize(("make", "error", "message"), ARGUMENTS)
-def test_arguments_are_checked(make, error, message):
-    with pytest.raises(error, match=message):
-        make(gpudl)
-    with pytest.raises((TypeError, ValueError, RuntimeError)):
-        make(torch)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: nn.LayerNorm(()), r"LayerNorm: normalized_shape must have at least one dimension, got \(\)"),
-        (lambda: nn.GroupNorm(0, 6), "GroupNorm: num_groups must be >= 1, got 0"),
-        (lambda: nn.LocalResponseNorm(0), "LocalResponseNorm: size must be >= 1, got 0"),
-    ],
-)
-def test_arguments_that_torch_refuses_later_or_otherwise(make, message):
-    with pytest.raises(gpudl.ShapeError, match=message):
-        make()
-
-
 def test_settings_are_attributes():
     layer = nn.BatchNorm2d(np.int64(3), 0.1, None, False, False)
     assert type(layer.num_features) is int
