@@ -1,4 +1,4 @@
-"""Layers that normalize rows, groups and neighbors give PyTorch's outputs and gradients; arguments of all norms are checked."""
+"""Layers that normalize rows, groups and neighbors give PyTorch's outputs; the arguments of all norms are checked."""
 
 import pytest
 from twins import array, compare, torch
