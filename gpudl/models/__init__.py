@@ -8,7 +8,7 @@ from gpudl.models.autoencoder import *
 from gpudl.models.dcgan import *
 from gpudl.models.lenet import *
 from gpudl.models.mlp import *
-from gpudl.models.mobilenet_v2 import *
+from gpudl.models.mobilenet import *
 from gpudl.models.resnet import *
 from gpudl.models.unet import *
 from gpudl.models.vgg import *
