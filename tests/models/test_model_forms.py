@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from twin_models import array, models, torch
+from twin_models import array, torch
 
 import gpudl
 from gpudl import models as all_models
@@ -149,20 +149,21 @@ def discriminator(state, x):
     return conv(state, "main.11", x).reshape(-1)
 
 
-# The form, the model, and the shapes of its inputs.
-FORMS = [
-    (lenet, lambda m: m.LeNet5(), (2, 1, 28, 28)),
-    (small_resnet, lambda m: m.resnet8(width=4), (2, 3, 16, 14)),
-    (unet, lambda m: m.UNet(3, 2, width=2), (2, 3, 32, 51)),
-    (autoencoder, lambda m: m.Autoencoder((9, 7, 3)), (4, 9)),
-    (vae, lambda m: m.VAE(9, 7, 3), (4, 9), (4, 3)),
-    (generator, lambda m: m.Generator(5, 2, 3), (3, 5, 1, 1)),
-    (discriminator, lambda m: m.Discriminator(3, 2), (3, 3, 64, 64)),
-]
+# The form -> the model, and the shapes of its inputs.
+FORMS = {
+    lenet: (lambda m: m.LeNet5(), (2, 1, 28, 28)),
+    small_resnet: (lambda m: m.resnet8(width=4), (2, 3, 16, 14)),
+    unet: (lambda m: m.UNet(3, 2, width=2), (2, 3, 32, 51)),
+    autoencoder: (lambda m: m.Autoencoder((9, 7, 3)), (4, 9)),
+    vae: (lambda m: m.VAE(9, 7, 3), (4, 9), (4, 3)),
+    generator: (lambda m: m.Generator(5, 2, 3), (3, 5, 1, 1)),
+    discriminator: (lambda m: m.Discriminator(3, 2), (3, 3, 64, 64)),
+}
 
 
-@pytest.mark.parametrize(("form", "maker", "shapes"), [(form, maker, shapes) for form, maker, *shapes in FORMS])
-def test_outputs_are_those_of_a_form_written_down_anew(form, maker, shapes):
+@pytest.mark.parametrize("form", FORMS)
+def test_outputs_are_those_of_a_form_written_down_anew(form):
+    maker, *shapes = FORMS[form]
     model = known(maker(all_models)).double()
     state = {name: torch.tensor(value.numpy()) for name, value in model.state_dict().items()}
     given = [array(*shape, dtype="float64", seed=seed) for seed, shape in enumerate(shapes)]
@@ -233,6 +234,6 @@ def test_initial_weights_follow_their_law(name):
     ],
 )
 def test_widths_of_mobilenet_are_those_of_torchvision(width_mult, widths):
-    features = models(gpudl, "mobilenet").MobileNetV2(2, width_mult).features
+    features = all_models.MobileNetV2(2, width_mult).features
     convolutions = [[m for m in block.modules() if isinstance(m, nn.Conv2d)] for block in features]
     assert [block[-1].out_channels for block in convolutions] == widths

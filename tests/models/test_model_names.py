@@ -8,7 +8,8 @@ import pytest
 from twin_models import models
 
 import gpudl
-from gpudl.models import mobilenet_v2, resnet18, resnet50, vgg11_bn
+from gpudl import nn
+from gpudl.models import MLP, mobilenet_v2, resnet18, resnet50, vgg11_bn
 from gpudl.nn import init
 
 # name -> (file, arguments of the maker, parameters). Those of torchvision's models are what it publishes.
@@ -128,6 +129,17 @@ def test_mobilenet_v2_has_the_state_of_torchvision():
     want |= linear("classifier.1", 1000, 1280)
     assert len(want) == 314
     assert state(mobilenet_v2()) == list(want.items())
+
+
+def test_mlp_has_the_layers_of_torchvision():
+    layers = MLP(5, [4, 3, 2], nn.BatchNorm1d, nn.Tanh, bias=False, dropout=0.25)
+    names = [type(layer).__name__ for layer in layers]
+    assert names == ["Linear", "BatchNorm1d", "Tanh", "Dropout"] * 2 + ["Linear", "Dropout"]
+    assert [layers[n].weight.shape for n in (0, 4, 8)] == [(4, 5), (3, 4), (2, 3)]
+    assert [layers[n].bias for n in (0, 4, 8)] == [None] * 3
+    assert [layers[n].p for n in (3, 7, 9)] == [0.25] * 3
+    assert all(layer.inplace for layer in MLP(5, [4, 3], inplace=True) if not isinstance(layer, nn.Linear))
+    assert list(MLP(5, [4]).state_dict()) == ["0.weight", "0.bias"]
 
 
 def test_state_of_unet_is_that_of_its_common_form():
