@@ -128,6 +128,7 @@ def _fused(
         fused = (-mean if bias is None else bias - mean) * factor
         if shift is not None:
             fused = fused + shift
+        fused = fused.expand(weight.shape[channels.index(-1)]).contiguous()  # a Linear may have statistics of 1 feature
         return (
             Parameter((weight * factor.reshape(channels)).to(weight.dtype), weight.requires_grad),
             Parameter(fused.to((weight if bias is None else bias).dtype), bias is not None and bias.requires_grad),
