@@ -246,7 +246,9 @@ def test_a_parametrization_takes_on_the_mode_of_the_module():
 
 def test_unsafe_may_change_shape_and_dtype():
     for lib in LIBRARIES:
-        layer = linear(lib)
+        layer = linear(lib, "Doubled")
+        assert not layer.parametrizations.weight.unsafe
+        tools(lib).remove_parametrizations(layer, "weight")
         half = ZOO[lib].Returns(lambda X: X[:, :2])
         tools(lib).register_parametrization(layer, "weight", half, unsafe=True)
         assert tuple(layer.weight.shape) == (3, 2) and layer.parametrizations.weight.unsafe
@@ -305,6 +307,18 @@ def test_assignment_checks_what_right_inverse_gives(stack, inverse, error, messa
             layer.weight = lib.ones(3, 3)
         if lib is gpudl:
             assert all(gpudl.equal(p, q) for p, q in zip(layer.parameters(), before))
+
+
+def test_a_list_of_several_parametrizations_inverts_them_from_the_last():
+    values = []
+    for lib in LIBRARIES:
+        zoo = ZOO[lib]
+        inverted = zoo.Returns(lambda X: X + 1, lambda A: A - 1)
+        made = tools(lib).ParametrizationList([zoo.Doubled(), inverted], lib.tensor([4.0, 7.0]))
+        values.append((made.original.tolist(), made().tolist()))
+        stack = tools(lib).register_parametrization(linear(lib, "Doubled"), "weight", inverted, unsafe=True)
+        assert stack.parametrizations.weight.unsafe
+    assert values[0] == values[1] == ([1.5, 3], [4, 7])
 
 
 def test_names_that_are_not_there():

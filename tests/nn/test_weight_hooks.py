@@ -126,6 +126,7 @@ def test_directions_start_with_length_1_and_depend_on_the_seed_alone(device):
         assert layer.weight_u.device is layer.weight_orig.device
         found.append([layer.weight_u.cpu().numpy(), layer.weight_v.cpu().numpy()])
     assert all(np.array_equal(a, b) for a, b in zip(*found))
+    assert all((vector < 0).any() and (vector > 0).any() for vector in found[0])
     assert [np.linalg.norm(vector) for vector in found[0]] == pytest.approx([1, 1], abs=1e-6)
 
 
