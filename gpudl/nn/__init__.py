@@ -2,6 +2,7 @@
 
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
+from gpudl.nn import utils as utils
 from gpudl.nn.activation import *
 from gpudl.nn.containers import *
 from gpudl.nn.flatten import *
@@ -9,3 +10,6 @@ from gpudl.nn.linear import *
 from gpudl.nn.loss import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.parameter import Parameter as Parameter
+from gpudl.nn.recurrent import *
+from gpudl.nn.recurrent_base import *
+from gpudl.nn.recurrent_cells import *

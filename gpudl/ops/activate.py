@@ -36,3 +36,12 @@ def logistic(x: Array) -> Array:
     y = xp_of(x).exp(-x)
     y += 1
     return 1 / y
+
+
+def logistic_(x: Array) -> None:
+    """The same, written over an array."""
+    xp = xp_of(x)
+    xp.negative(x, out=x)
+    xp.exp(x, out=x)
+    x += 1
+    xp.reciprocal(x, out=x)
