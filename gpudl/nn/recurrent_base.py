@@ -184,8 +184,6 @@ class RNNBase(Module):
             widths.append(self.hidden_size)
         if states is None:
             states = [input.new_zeros((runs, batch, width)) for width in widths]
-        if len(states) != len(widths):
-            raise ValueError(f"{type(self).__name__}: expected {len(widths)} states, got {len(states)}")
         for state, width in zip(states, widths):
             if state.shape != (runs, batch, width):
                 raise ShapeError(

@@ -39,9 +39,8 @@ def logistic(x: Array) -> Array:
 
 
 def logistic_(x: Array) -> None:
-    """The same, written over an array."""
-    xp = xp_of(x)
-    xp.negative(x, out=x)
-    xp.exp(x, out=x)
-    x += 1
-    xp.reciprocal(x, out=x)
+    """The same as (1 + tanh(x / 2)) / 2, written over an array: in half the time, to a rounding of 1, not of itself."""
+    x *= 0.5
+    xp_of(x).tanh(x, out=x)
+    x *= 0.5
+    x += 0.5

@@ -75,11 +75,11 @@ def gru_forward_cpu(
 ) -> tuple[Array, ...]:
     gates = entered(x, w_ih, b_ih)
     rows, width = len(x), h.shape[1]
-    h, w, scratch = h.copy(), np.ascontiguousarray(w_hh.T), np.empty((len(h), 3 * width), x.dtype)
+    h, w_hh, scratch = h.copy(), np.ascontiguousarray(w_hh), np.empty((3 * width, len(h)), x.dtype)
     y, of_n, before = (np.empty((rows, width), x.dtype) for _ in range(3))
     for part in steps(counts, reverse):
         count = part.stop - part.start
-        now, a, m = h[:count], gates[part], np.matmul(h[:count], w, out=scratch[:count])
+        now, a, m = h[:count], gates[part], np.matmul(w_hh, h[:count].T, out=scratch[:, :count]).T
         before[part] = now
         if b_hh is not None:
             m += b_hh

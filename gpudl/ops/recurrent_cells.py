@@ -31,7 +31,7 @@ def lstm_cell(
     Returns: the next h and c.
     Raises: ShapeError for shapes that do not fit; RuntimeError for dtypes that differ.
     """
-    return run_step(Cell("lstm_cell", Lstm, 4), input, hx, (w_ih, w_hh, b_ih, b_hh))  # type: ignore[return-value]
+    return run_step(Cell("lstm_cell", Lstm, 4, 2), input, hx, (w_ih, w_hh, b_ih, b_hh))  # type: ignore[return-value]
 
 
 def gru_cell(
@@ -72,7 +72,7 @@ def rnn_tanh_cell(
     Returns: the next h.
     Raises: as lstm_cell.
     """
-    return run_step(Cell("rnn_tanh_cell", Rnn, 1, ("tanh",)), input, (hx,), (w_ih, w_hh, b_ih, b_hh))[0]
+    return run_step(Cell("rnn_tanh_cell", Rnn, 1, settings=("tanh",)), input, (hx,), (w_ih, w_hh, b_ih, b_hh))[0]
 
 
 def rnn_relu_cell(
@@ -84,7 +84,7 @@ def rnn_relu_cell(
     b_hh: Tensor | None = None,
 ) -> Tensor:
     """One step of a simple recurrent layer, relu(input w_ih^T + b_ih + hx w_hh^T + b_hh); else as rnn_tanh_cell."""
-    return run_step(Cell("rnn_relu_cell", Rnn, 1, ("relu",)), input, (hx,), (w_ih, w_hh, b_ih, b_hh))[0]
+    return run_step(Cell("rnn_relu_cell", Rnn, 1, settings=("relu",)), input, (hx,), (w_ih, w_hh, b_ih, b_hh))[0]
 
 
 def rnn_tanh(

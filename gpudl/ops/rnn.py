@@ -68,12 +68,12 @@ def rnn_forward_cpu(
     reverse: bool,
 ) -> tuple[Array, ...]:
     y = entered(x, w_ih, b_ih, b_hh)
-    h, w, before_h = h.copy(), np.ascontiguousarray(w_hh.T), np.empty_like(y)
-    scratch = np.empty_like(h)
+    h, w_hh, before_h = h.copy(), np.ascontiguousarray(w_hh), np.empty_like(y)
+    scratch = np.empty(h.shape[::-1], h.dtype)
     for part in steps(counts, reverse):
         now, a = h[: part.stop - part.start], y[part]
         before_h[part] = now
-        a += np.matmul(now, w, out=scratch[: len(now)])
+        a += np.matmul(w_hh, now.T, out=scratch[:, : len(now)]).T
         if nonlinearity == "tanh":
             np.tanh(a, out=a)
         else:
@@ -166,5 +166,5 @@ def rnn(
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"rnn: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
     layout = Layout(has_biases, num_layers, dropout, train, bidirectional, batch_first, batch_sizes)
-    cell = Cell("rnn", Rnn, 1, (nonlinearity,))
+    cell = Cell("rnn", Rnn, 1, settings=(nonlinearity,))
     return run_layers(cell, input, (hx,), params, layout)  # type: ignore[return-value]

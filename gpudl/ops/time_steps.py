@@ -95,11 +95,12 @@ class Layout(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A recurrence: its name, its Primitive, how many gates it has, and what follows the parameters."""
+    """A recurrence: its name, its Primitive, how many gates and states it has, and what follows the parameters."""
 
     name: str
     primitive: type[Primitive]
     gates: int
+    states: int = 1
     settings: tuple[Any, ...] = ()
 
 
@@ -114,7 +115,7 @@ def run_layers(
     directions = 2 if layout.bidirectional else 1
     runs = layout.num_layers * directions
     each = 4 if layout.has_biases else 2
-    projected = len(states) == 2 and len(params) == runs * (each + 1)
+    projected = cell.states == 2 and len(params) == runs * (each + 1)
     if len(params) != runs * (each + projected):
         raise ShapeError(f"{cell.name}: expected {runs * each} parameters, got {len(params)}")
     each += projected
@@ -176,7 +177,7 @@ def _run(
 ) -> tuple[Tensor, ...]:
     """One direction of one layer: the output and the last states."""
     _check(cell, x, states, weights)
-    if len(states) == 2:
+    if cell.states == 2:
         weights += [None] * (5 - len(weights))  # without a projection
     args = (x, *states, *weights, *cell.settings, counts, reverse)
     # In float32 on every device: rounding a state to half floats at each step would add up.
@@ -186,6 +187,8 @@ def _run(
 
 def _check(cell: Cell, x: Tensor, states: Sequence[Tensor], weights: Params) -> None:
     """All shapes follow from the features of the input, the width of the last state, and that of the projection."""
+    if len(states) != cell.states:
+        raise ShapeError(f"{cell.name}: expected {cell.states} states, got {len(states)}")
     h, width, features = states[0].shape[1], states[-1].shape[1], x.shape[1]
     rows = cell.gates * width
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
