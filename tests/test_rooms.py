@@ -40,6 +40,7 @@ WINGS = [
     "nn.utils",
     "nn.utils.parametrizations",
     "nn.utils.parametrize",
+    "nn.utils.rnn",
     "optim",
     "optim.lr_scheduler",
     "optim.swa_utils",

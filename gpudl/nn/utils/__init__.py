@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Tools around layers: parametrized weights, fused layers, parameters as one vector."""
 
 from gpudl.nn.utils import parametrizations as parametrizations
@@ -7,3 +8,8 @@ from gpudl.nn.utils.fusion import *
 from gpudl.nn.utils.init import *
 from gpudl.nn.utils.spectral_norm import *
 from gpudl.nn.utils.weight_norm import *
+=======
+"""Helpers for layers and their inputs."""
+
+from gpudl.nn.utils import rnn as rnn
+>>>>>>> rnn
