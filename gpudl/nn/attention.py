@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.errors import AttentionError
 from gpudl.nn import init
 from gpudl.nn.arguments import count
 from gpudl.nn.linear import Linear
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.ops.create import zeros
-from gpudl.ops.multi_head_attention import AttentionError, multi_head_attention_forward
+from gpudl.ops.multi_head_attention import multi_head_attention_forward
 
 __all__ = ["MultiheadAttention"]
 

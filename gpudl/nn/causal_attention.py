@@ -83,8 +83,8 @@ class CausalSelfAttention(Module):
         batch, length, _ = input.shape
         heads = (self.num_heads, self.num_kv_heads, self.num_kv_heads)
         q, k, v = (
-            part.reshape((batch, length, -1, self.head_dim)).transpose(1, 2)
-            for part in self.qkv_proj(input).split([count * self.head_dim for count in heads], -1)
+            part.reshape((batch, length, own, self.head_dim)).transpose(1, 2)
+            for part, own in zip(self.qkv_proj(input).split([own * self.head_dim for own in heads], -1), heads)
         )
         before = 0 if cache is None else cache.length
         if self.rotary is not None:

@@ -9,7 +9,7 @@ import math
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.dtypes import float32
-from gpudl.backend.errors import ShapeError
+from gpudl.backend.errors import AttentionError
 from gpudl.ops.arithmetic import mul
 from gpudl.ops.create import zeros
 from gpudl.ops.dropout import dropout
@@ -22,10 +22,6 @@ from gpudl.ops.softmax import softmax
 __all__ = ["multi_head_attention_forward"]
 
 _NAME = "multi_head_attention_forward"
-
-
-class AttentionError(ShapeError, AssertionError):
-    """Shapes that do not fit an attention, where PyTorch raises AssertionError or RuntimeError: it is both."""
 
 
 def multi_head_attention_forward(
@@ -87,9 +83,9 @@ def multi_head_attention_forward(
     Returns: the result, the query's shape, and the weights or None: (N, L, S), with average_attn_weights False
         (N, H, L, S), without N for one sample; S counts the keys that were added. A query that may see no key gets
         zeros, and with need_weights nan.
-    Raises: ShapeError that is an AssertionError too, as PyTorch's, for shapes that do not fit and for missing
-        weights; TypeError that is one too for masks neither bool nor floating; RuntimeError for is_causal without
-        attn_mask, and for other dtypes that differ.
+    Raises: AttentionError, a ShapeError that is an AssertionError too, as PyTorch's, for shapes that do not fit,
+        missing weights, and masks neither bool nor floating; RuntimeError for is_causal without attn_mask, and for
+        other dtypes that differ.
     Gradient: to all but bool masks, and to attn_mask only where it is read.
     Source: Vaswani et al. 2017, arXiv:1706.03762.
     """
@@ -239,14 +235,10 @@ def _fitting(name: str, mask: Tensor, q: Tensor, shapes: tuple[tuple[int, ...], 
     if mask.shape not in shapes:
         raise AttentionError(f"{_NAME}: expected {name} {' or '.join(map(str, shapes))}, got {mask.shape}")
     if mask.dtype.kind not in "bfV":
-        raise MaskError(f"{_NAME}: {name} must be bool or floating, got {mask.dtype}")
+        raise AttentionError(f"{_NAME}: {name} must be bool or floating, got {mask.dtype}")
     if mask.dtype.kind != "b" and mask.dtype not in (q.dtype, float32):
         raise RuntimeError(f"{_NAME}: {name} must be bool, float32 or {q.dtype} as the query, got {mask.dtype}")
     return mask if mask.dtype.kind == "b" else mask.to(q.dtype)
-
-
-class MaskError(TypeError, AssertionError):
-    """A mask of a dtype that masks do not have."""
 
 
 def _added(mask: Tensor, q: Tensor) -> Tensor:
