@@ -1,6 +1,7 @@
 """The cache of keys and values: generating step by step gives what the whole sequence gives at once."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,12 +18,9 @@ def cpu(tensor):
 
 def layer_of(device, kv_heads=None, rotary=None, dtype="float32"):
     gpudl.manual_seed(0)
-    turn = (
-        None
-        if rotary is None
-        else nn.RotaryEmbedding(4, max_seq_len=16, interleaved=rotary, device=device, dtype=dtype)
-    )
-    return nn.CausalSelfAttention(16, 4, kv_heads, rotary=turn, device=device, dtype=dtype)
+    where = {"device": device, "dtype": dtype}
+    turn = None if rotary is None else nn.RotaryEmbedding(4, max_seq_len=16, interleaved=rotary, **where)
+    return nn.CausalSelfAttention(16, 4, kv_heads, rotary=turn, **where)
 
 
 STEPS = {"one_by_one": [1] * 12, "prompt": [7, 1, 1, 1, 1, 1], "chunks": [3, 4, 2, 3], "all": [12], "empty": [5, 0, 7]}
@@ -39,7 +37,7 @@ def test_steps_with_a_cache_equal_the_whole(device, steps, kv_heads, rotary, dty
     cache = layer.make_cache(3, 12)
     ends = np.cumsum([0, *STEPS[steps]])
     with gpudl.no_grad():
-        parts = [cpu(layer(x[:, start:stop], cache)) for start, stop in zip(ends, ends[1:])]
+        parts = [cpu(layer(x[:, start:stop], cache)) for start, stop in pairwise(ends)]
     assert_close(np.concatenate(parts, 1), whole, "output", slack=5)
     assert cache.length == 12
 

@@ -18,6 +18,9 @@ def cpu(tensor):
     return tensor.detach().cpu().numpy()
 
 
+CASES = [((2, 3, 5, 8), 8), ((5, 4), 4), ((2, 5, 10), 6), ((1, 7, 2), 2), ((0, 3, 4), 2)]
+
+
 def turned(x, positions, dim, base=10000.0, interleaved=False):
     """(a + ib) exp(i position base**(-2 n / dim)) for the pairs (a, b), as in equation 34 of the paper."""
     rest, x = x[..., dim:], np.asarray(x[..., :dim], "float64")
@@ -30,9 +33,7 @@ def turned(x, positions, dim, base=10000.0, interleaved=False):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("interleaved", [False, True])
-@pytest.mark.parametrize(
-    ("shape", "dim"), [((2, 3, 5, 8), 8), ((5, 4), 4), ((2, 5, 10), 6), ((1, 7, 2), 2), ((0, 3, 4), 2)]
-)
+@pytest.mark.parametrize(("shape", "dim"), CASES)
 def test_values_are_those_of_the_paper(device, shape, dim, interleaved, dtype):
     x = array(*shape, dtype=dtype)
     layer = nn.RotaryEmbedding(dim, base=500.0, max_seq_len=12, interleaved=interleaved, device=device)
@@ -59,7 +60,6 @@ def test_positions(device, interleaved):
 
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_products_depend_on_distances_alone(device, interleaved):
-    layer = nn.RotaryEmbedding(16, max_seq_len=200, interleaved=interleaved, device=device).to(device, "float64")
     layer = nn.RotaryEmbedding(16, 10000.0, 200, interleaved, device, "float64")
     q, k = (gpudl.tensor(array(1, 16, dtype="float64", seed=seed), device=device) for seed in (0, 1))
     products = [float((layer(q, at + 7) * layer(k, at)).sum()) for at in (0, 1, 90, 192)]
@@ -79,9 +79,8 @@ def test_tables_do_not_lose_digits_at_distant_positions():
 def as_torch(interleaved):
     def function(x, cos, sin):
         pairs = cos.shape[-1]
-        a, b = (
-            (x[..., 0 : 2 * pairs : 2], x[..., 1 : 2 * pairs : 2]) if interleaved else x[..., : 2 * pairs].chunk(2, -1)
-        )
+        front = x[..., : 2 * pairs]
+        a, b = (front[..., ::2], front[..., 1::2]) if interleaved else front.chunk(2, -1)
         parts = [a * cos - b * sin, a * sin + b * cos]
         y = torch.stack(parts, -1).flatten(-2) if interleaved else torch.cat(parts, -1)
         return torch.cat([y, x[..., 2 * pairs :]], -1)
@@ -207,6 +206,6 @@ def test_errors_of_the_function():
         ((1, 2, 5, 2),) * 2,
     ):
         with pytest.raises(gpudl.ShapeError, match="expected cos and sin that broadcast to"):
-            rotary_embedding(x, gpudl.ones(*cos), gpudl.ones(*sin))
+            rotary_embedding(x, gpudl.ones(cos), gpudl.ones(sin))
     with pytest.raises(RuntimeError, match="must be floating, got int64"):
         rotary_embedding(gpudl.ones(5, 4, dtype="int64"), gpudl.ones(5, 2), gpudl.ones(5, 2))
