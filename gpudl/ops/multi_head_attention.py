@@ -147,12 +147,14 @@ def _projected(
     """Query, key and value by one weight, with as few products as there are different tensors."""
     if weight is None:
         raise AttentionError(f"{_NAME}: in_proj_weight is None, but use_separate_proj_weight is not True")
+    features = query.shape[-1]
+    if weight.shape != (3 * features, features):
+        raise AttentionError(f"{_NAME}: expected in_proj_weight {(3 * features, features)}, got {weight.shape}")
     if query is key and key is value:
         return linear(query, weight, bias).chunk(3, -1)
     if key is not value:
         w_q, w_k, w_v = weight.chunk(3)
         return _projected_by(w_q, w_k, w_v, bias, query, key, value)
-    features = weight.shape[0] // 3
     sizes = [features, 2 * features]
     w_q, w_kv = weight.split(sizes)
     b_q, b_kv = (None, None) if bias is None else bias.split(sizes)

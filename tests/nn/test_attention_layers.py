@@ -300,6 +300,7 @@ def test_errors_of_the_function():
     for message, change in (
         ("in_proj_weight is None", lambda: functional(gpudl, [*given[:3], None, *given[4:]])),
         ("needs q_proj_weight", lambda: functional(gpudl, given, use_separate_proj_weight=True)),
+        (r"in_proj_weight \(24, 8\), got \(23, 8\)", lambda: functional(gpudl, [*given[:3], given[3][1:], *given[4:]])),
         (r"static_k \(4, \*, 4\), got \(2, 7, 4\)", lambda: functional(gpudl, given, static_k=static[:2])),
         ("differ in number, 7 and 5", lambda: functional(gpudl, given, static_k=static)),
     ):
