@@ -46,8 +46,8 @@ class KVCache:
 
         Args:
             key, value: (batch, heads, new tokens, head_dim), of the cache's dtype and device.
-        Returns: all keys and all values so far, (batch, heads, length, head_dim): views, which the next update leaves
-            as they are and reorder does not.
+        Returns: all keys and all values so far, (batch, heads, length, head_dim): views of the cache's memory, which
+            stay as they are until reset or reorder.
         Raises: ShapeError if it is full, or the shapes do not fit; RuntimeError for another dtype or device, and where
             gradients would be lost: generate under gpudl.no_grad().
         """
