@@ -1,15 +1,10 @@
-<<<<<<< HEAD
-"""Tools around layers: parametrized weights, fused layers, parameters as one vector."""
+"""Tools around layers: parametrized weights, fused layers, parameters as one vector, packed sequences."""
 
 from gpudl.nn.utils import parametrizations as parametrizations
 from gpudl.nn.utils import parametrize as parametrize
+from gpudl.nn.utils import rnn as rnn
 from gpudl.nn.utils.convert_parameters import *
 from gpudl.nn.utils.fusion import *
 from gpudl.nn.utils.init import *
 from gpudl.nn.utils.spectral_norm import *
 from gpudl.nn.utils.weight_norm import *
-=======
-"""Helpers for layers and their inputs."""
-
-from gpudl.nn.utils import rnn as rnn
->>>>>>> rnn
