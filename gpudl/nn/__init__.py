@@ -5,7 +5,12 @@ from gpudl.nn import init as init
 from gpudl.nn.activation import *
 from gpudl.nn.containers import *
 from gpudl.nn.flatten import *
+from gpudl.nn.hooks import *
+from gpudl.nn.lazy import *
 from gpudl.nn.linear import *
 from gpudl.nn.loss import *
 from gpudl.nn.module import Module as Module
+from gpudl.nn.parameter import Buffer as Buffer
 from gpudl.nn.parameter import Parameter as Parameter
+from gpudl.nn.parameter_containers import *
+from gpudl.nn.uninitialized import *

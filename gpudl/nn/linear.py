@@ -8,12 +8,13 @@ from typing import Any
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn import init
 from gpudl.nn.arguments import count
+from gpudl.nn.lazy import LazyLayer
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.ops.create import zeros
 from gpudl.ops.linear import linear
 
-__all__ = ["Identity", "Linear"]
+__all__ = ["Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -63,3 +64,12 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class LazyLinear(LazyLayer, Linear):
+    """Linear whose in_features is that of its first input; from then on it is a Linear.
+
+    Args: those of Linear without in_features.
+    """
+
+    cls_to_become, infers, dim = Linear, "in_features", -1

@@ -201,42 +201,6 @@ def test_forward_is_for_the_subclass_to_give():
         Empty()(1)
 
 
-@pytest.mark.parametrize(
-    ("break_it", "where"),
-    [
-        (lambda net: net.encoder[2](gpudl.ones(2, 3)), "[in Linear(in_features=4, out_features=3, bias=True)]"),
-        (lambda net: net(gpudl.ones(2, 4, 3)[:, 0, :2]), "[in Net]"),
-        (lambda net: net.encoder(gpudl.ones(2, 9)), "[in 0, Linear(in_features=3, out_features=4, bias=True)]"),
-        (
-            lambda net: setattr(net.encoder, "2", nn.Linear(7, 3)) or net(gpudl.ones(2, 3)),
-            "[in encoder.2, Linear(in_features=7, out_features=3, bias=True)]",
-        ),
-        (
-            lambda net: net.encoder.double() and net(gpudl.ones(2, 3)),
-            "[in encoder.0, Linear(in_features=3, out_features=4, bias=True)]",
-        ),
-    ],
-)
-def test_an_error_names_the_layer_where_it_happened(break_it, where):
-    with pytest.raises((gpudl.ShapeError, RuntimeError)) as caught:
-        break_it(Net())
-    message = str(caught.value)
-    assert message.endswith(" " + where)
-    assert message.count("[in ") == 1
-
-
-def test_errors_with_other_arguments_pass_unchanged():
-    class Odd(nn.Module):
-        def forward(self, error):
-            raise error
-
-    for error in (RuntimeError("two", "things"), RuntimeError(3), RuntimeError(), KeyError("x")):
-        arguments = error.args
-        with pytest.raises(type(error)) as caught:
-            nn.Sequential(Odd())(error)
-        assert caught.value.args == arguments
-
-
 def through_pickle(value):
     return pickle.loads(pickle.dumps(value))
 
