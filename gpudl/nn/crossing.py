@@ -15,6 +15,7 @@ from gpudl.autograd.node import Gradients, Node, Pick
 from gpudl.autograd.primitive import as_array
 from gpudl.autograd.tensor import Tensor, node_of, wrap
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.create import zeros
 
 if TYPE_CHECKING:
     from gpudl.nn.module import Module
@@ -77,7 +78,7 @@ class Crossing:
 
     def enter(self, args: Any) -> Any:
         """The positional arguments for forward."""
-        self.inputs = len(args)
+        self.inputs = [(each.shape, each.dtype, each.device) if isinstance(each, Tensor) else None for each in args]
         args, self.input_places = _through_gate(args, self._leave_inputs)
         self.entered = [(args[place], args[place]._version, args[place]._version[0]) for place in self.input_places]
         return args
@@ -105,7 +106,7 @@ class Crossing:
         if self.input_places:
             self.grad_output = grad_output
         else:
-            nothing = (None,) * self.inputs
+            nothing = (None,) * len(self.inputs)
             for hook in self.hooks:
                 changed = hook(self.module, nothing, grad_output)
                 if changed is not None and any(value is not None for value in changed):
@@ -115,13 +116,22 @@ class Crossing:
     def _leave_inputs(self, gradients: list[Any]) -> list[Any]:
         if self.grad_output is None:  # not come through the outputs, as in a second derivative
             return gradients
-        grad_input = _spread(gradients, self.input_places, self.inputs)
+        # Hooks get zeros where a Tensor has no gradient, as in PyTorch; unless they change them nothing is passed on.
+        made = _spread(gradients, self.input_places, len(self.inputs))
+        made = tuple(
+            zeros(*like[0], dtype=like[1], device=like[2]) if each is None and like else each
+            for each, like in zip(made, self.inputs)
+        )
+        grad_input = made
         for hook in self.hooks:
             changed = hook(self.module, grad_input, self.grad_output)
             if changed is not None:
                 grad_input = _as_many(changed, grad_input, "grad_input")
         self.grad_output = None
-        return [grad_input[place] for place in self.input_places]
+        return [
+            None if before is None and grad_input[place] is made[place] else grad_input[place]
+            for before, place in zip(gradients, self.input_places)
+        ]
 
 
 def _spread(gradients: list[Any], places: list[int], count: int) -> tuple[Any, ...]:

@@ -185,9 +185,10 @@ class Hooked:
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_input, grad_output) when the gradients of the module's inputs have been computed.
 
-        Both are tuples, with None for what is no Tensor or has no gradient; grad_input stands for the positional
-        arguments. What the hook returns, unless None, replaces grad_input. When no input requires grad the hook is
-        called, with None for all of them, as soon as there is grad_output. Forward must not change its inputs in place.
+        Both are tuples, with None for what is no Tensor. grad_input stands for the positional arguments, with zeros for
+        those without a gradient; grad_output has None for results without one. What the hook returns, unless None,
+        replaces grad_input. When no input requires grad the hook is called, with None for all of them, as soon as there
+        is grad_output. Forward must not change its inputs in place.
 
         Args:
             prepend: call it before the hooks that there are, though after those of all modules.
