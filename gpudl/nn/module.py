@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from textwrap import indent
 from typing import Any, TypeVar
 
 from gpudl.autograd.grad_mode import no_grad
@@ -180,7 +179,8 @@ class Module(Hooked, Stateful):
 
 def indented(text: str) -> str:
     """A text that goes on two spaces further right; empty lines stay empty."""
-    return indent(text, "  ").removeprefix("  ")
+    first, *others = text.split("\n")
+    return "\n".join([first, *("  " + line if line.strip() else "" for line in others)])
 
 
 def shown(name: str, settings: list[str], inside: list[str]) -> str:

@@ -38,7 +38,6 @@ class Registry:
             self._release(name, "_buffers")
             self.add_module(name, cast("Module", value))
         elif isinstance(value, Buffer):
-            self._release(name)
             self.register_buffer(name, value, value.persistent)
         elif name in own.get("_buffers", ()):
             self.register_buffer(name, value, name not in self._non_persistent_buffers_set)

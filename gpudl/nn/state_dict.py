@@ -230,6 +230,11 @@ class Stateful(Registry):
                 missing_keys.append(key)
         if strict:
             unexpected_keys += [key for key in state_dict if key not in expected and not self._inside(key, prefix)]
+        if loading is not error_msgs:  # called by itself, with lists of its own
+            error_msgs += loading
+            with no_grad():
+                for step in loading.steps:
+                    step()
 
     def _inside(self, key: str, prefix: str) -> bool:
         """Whether a name is for a module inside to judge, or has nothing to do with this one."""

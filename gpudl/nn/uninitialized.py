@@ -24,7 +24,7 @@ class Uninitialized(Tensor):
     An empty array stands in its place and says dtype and device.
     """
 
-    __slots__ = ()
+    # No __slots__: with an attribute dictionary, as Parameter has one, objects can change from one class to the other.
     cls_to_become: ClassVar[type[Tensor]]
 
     @property

@@ -81,6 +81,79 @@ def test_to_takes_what_tensors_take(device):
         net.to("cpu:7")
 
 
+def test_casts_to_bfloat16():
+    net = nn.Linear(1, 1).bfloat16()
+    assert net.weight.dtype == gpudl.bfloat16
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64"])
+def test_type_casts_everything(dtype):
+    kinds = []
+    for lib in (gpudl, torch):
+        net = lib.nn.Sequential(lib.nn.Linear(1, 1)).requires_grad_(dtype != "int64")
+        net.register_buffer("count", lib.tensor(7))
+        assert net.type(getattr(lib, dtype)) is net
+        kinds.append([str(each.dtype).removeprefix("torch.") for each in (*net.parameters(), *net.buffers())])
+    assert kinds[0] == kinds[1]
+    with pytest.raises(RuntimeError, match="floating point"):
+        nn.Linear(1, 1).type("int64")
+
+
+def test_to_empty_keeps_shapes_and_what_is_shared(device):
+    net = Net()
+    before = list(net.parameters())
+    assert net.to_empty(device=device) is net
+    assert all(a is b for a, b in zip(before, net.parameters()))
+    assert net.shared is net.mean
+    assert all(each.device is device for each in (*net.parameters(), *net.buffers()))
+    assert (net.count.dtype, net.encoder[0].weight.shape) == (gpudl.int64, (4, 3))
+
+
+def test_to_empty_may_spare_what_is_inside():
+    net = nn.Sequential(nn.Linear(2, 2))
+    net.own = nn.Parameter(gpudl.ones(2))
+    weight, own = net[0].weight.array, net.own.array
+    net.to_empty(device="cpu", recurse=False)
+    assert net[0].weight.array is weight
+    assert net.own.array is not own
+
+
+def test_modules_may_move_what_else_they_have():
+    class Keeps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cache = [gpudl.ones(2)]
+
+        def _apply(self, fn, recurse=True):
+            self.cache = [fn(each) for each in self.cache]
+            return super()._apply(fn, recurse)
+
+    net = nn.Sequential(nn.Sequential(Keeps())).double()
+    assert net[0][0].cache[0].dtype == gpudl.float64
+
+
+def test_properties_may_stand_for_parameters():
+    """What a parametrization does: the class of the module changes to one that computes the weight."""
+    net = nn.Sequential(nn.Linear(2, 2, bias=False))
+    layer = net[0]
+    original = layer.weight
+    del layer.weight
+    layer.original = original
+
+    def assign(self, value):
+        with gpudl.no_grad():
+            self.original.copy_(value / 2)
+
+    changed = type("Doubled", (nn.Linear,), {"weight": property(lambda self: self.original * 2, assign)})
+    layer.__class__ = changed
+    layer.weight = gpudl.tensor([[2.0, 4.0], [6.0, 8.0]])
+    assert layer.original.tolist() == [[1, 2], [3, 4]]
+    assert net(gpudl.ones(2)).tolist() == [6, 14]
+    assert list(net.state_dict()) == ["0.original"]
+    net(gpudl.ones(2)).sum().backward()
+    assert original.grad.tolist() == [[2, 2], [2, 2]]
+
+
 @pytest.mark.parametrize("optimizer", [lambda p: SGD(p, 0.1, momentum=0.9), lambda p: Adam(p, 0.1)])
 def test_an_optimizer_goes_on_after_a_cast(optimizer):
     """Two steps in float32 and two in float64 stay close to four in float64."""
@@ -243,6 +316,11 @@ def shown(lib, text, inside=True):
     return Shown()
 
 
+def named(lib):
+    """A module that goes by another name than its class's."""
+    return type("Other", (lib.nn.ReLU,), {"_get_name": lambda self: "Another"})()
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -258,6 +336,9 @@ def shown(lib, text, inside=True):
         lambda lib: shown(lib, "a=1", inside=False),
         lambda lib: shown(lib, "a=1,\nb=2", inside=False),
         lambda lib: lib.nn.Sequential(shown(lib, "a=1,\nb=2")),
+        lambda lib: lib.nn.Sequential(shown(lib, "a=1,\n\nb=2")),
+        lambda lib: shown(lib, "a=1\n", inside=False),
+        lambda lib: named(lib),
     ],
 )
 def test_repr_is_that_of_torch(make):
