@@ -5,26 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
+from programs import both, listed
 
 import gpudl
 from gpudl import nn
 
 torch = pytest.importorskip("torch")
-
-
-def listed(state):
-    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in state.items()}
-
-
-def both(program):
-    """What a program logs, in both libraries; the same."""
-    logs = []
-    for lib in (gpudl, torch):
-        log = []
-        program(lib, log)
-        logs.append(log)
-    assert logs[0] == logs[1]
-    return logs[0]
 
 
 def network(lib, value=1.0):
