@@ -12,6 +12,7 @@ from gpudl.backend.device import is_on_host
 from gpudl.nn.containers import pairs_of
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
+from gpudl.nn.uninitialized import is_lazy
 
 __all__ = ["ParameterDict", "ParameterList"]
 
@@ -25,6 +26,8 @@ def _kept(value: Any) -> Any:
 
 
 def _line(key: Any, value: Any) -> str:
+    if is_lazy(value):
+        return f"  ({key}): {value}"
     if not isinstance(value, Tensor):
         return f"  ({key}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"

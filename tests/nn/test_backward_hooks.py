@@ -81,6 +81,34 @@ def test_backward_hooks_replace_gradients():
     assert both(program)[-1][:2] == [[7, 8], None]
 
 
+def test_a_backward_hook_may_give_a_gradient_where_there_was_none():
+    def program(lib, log):
+        class First(lib.nn.Module):
+            def forward(self, x, y):
+                return x * 2
+
+        net = First()
+        net.register_full_backward_hook(lambda m, gi, go: (gi[0], gi[1] + 5))
+        x, y = (lib.ones(2, requires_grad=True) for _ in range(2))
+        net(x, y).sum().backward()
+        log.append([listed(each.grad) for each in (x, y)])
+
+    assert both(program) == [[[2, 2], [5, 5]]]
+
+
+def test_an_input_without_gradient_stays_without():
+    class First(nn.Module):
+        def forward(self, x, y):
+            return x * 2
+
+    net, seen = First(), []
+    net.register_full_backward_hook(lambda m, gi, go: seen.append(listed(gi)))
+    x, y = (gpudl.ones(2, requires_grad=True) for _ in range(2))
+    net(x, y).sum().backward()
+    assert seen == [[[2, 2], [0, 0]]]
+    assert y.grad is None
+
+
 def test_backward_hooks_work_through_a_network_and_again():
     def program(lib, log):
         net = lib.nn.Sequential(lib.nn.Linear(2, 2, bias=False), lib.nn.Sigmoid(), lib.nn.Linear(2, 1, bias=False))

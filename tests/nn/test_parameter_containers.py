@@ -113,6 +113,10 @@ def test_a_dict_may_be_joined_from_the_left():
     assert all(isinstance(each, nn.Parameter) for each in joined.values())
 
 
+def test_what_has_no_shape_yet_is_shown_as_such():
+    assert "(0): <UninitializedParameter>" in repr(nn.ParameterList([nn.UninitializedParameter()]))
+
+
 @pytest.mark.parametrize("key", [3, None, ("a", "b")])
 def test_parameter_dict_takes_names_only(key):
     net = nn.ParameterDict()

@@ -288,6 +288,9 @@ def test_a_scalar_may_come_as_one_element():
         assert net.gain.tolist() == 1
         with pytest.raises(RuntimeError, match="size mismatch for gain"):
             net.load_state_dict({"gain": lib.ones(1, 1)})
+        net.gain = lib.nn.Parameter(lib.zeros(2))
+        with pytest.raises(RuntimeError, match="size mismatch for gain"):
+            net.load_state_dict({"gain": lib.ones(1)})
 
 
 def test_a_state_may_be_pickled():
