@@ -130,7 +130,7 @@ class Tensor(TensorMethods):
                 raise RuntimeError("only leaves can stop requiring grad; use detach() for the result of an operation")
             self._node = None
         elif node is None:
-            if self.array.dtype.kind not in "fV":
+            if self.dtype.kind not in "fV":
                 raise RuntimeError(f"only floating point tensors can require gradients, this one is {self.dtype}")
             if self._version is None and not mode.inference:
                 raise RuntimeError("an inference tensor cannot require grad outside inference_mode; clone() it first")
