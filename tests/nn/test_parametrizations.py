@@ -270,3 +270,13 @@ def test_copies_and_removal(make):
     assert list(layer.state_dict()) == names
     x = gpudl.tensor(array(2, 3))
     assert np.array_equal(layer(x).detach().numpy(), copied(x).detach().numpy())
+
+
+def test_weight_norm_loads_the_state_of_the_older_one():
+    with pytest.warns(FutureWarning):
+        older = torch.nn.Sequential(torch.nn.utils.weight_norm(torch.nn.Linear(3, 4)))
+    newer = nn.Sequential(weight_norm(nn.Linear(3, 4)))
+    newer.load_state_dict(older.state_dict())
+    x = array(2, 3)
+    got, want = newer(gpudl.tensor(x)), older(torch.tensor(x))
+    assert_close(got.detach().numpy(), want.detach().numpy(), "output", 2)

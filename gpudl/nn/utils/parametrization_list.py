@@ -10,9 +10,9 @@ from typing import Any
 from gpudl.autograd.grad_mode import mode, no_grad
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
+from gpudl.nn.containers import ModuleList
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
-from gpudl.nn.utils.tables import ModuleList
 
 # What was computed within cached(), by its ParametrizationList and whether gradients were recorded; None outside.
 _cache: ContextVar[dict[tuple[ParametrizationList, bool], Tensor] | None] = ContextVar("parametrized", default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
@@ -44,7 +44,17 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     Raises: ValueError if there is no such tensor; IndexError if dim is out of range.
     Source: Salimans & Kingma 2016, arXiv:1602.07868.
     """
-    return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+    register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
+
+    def rename(module: Module, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """Give the entries of a state with the older weight_norm the names of this one's."""
+        old = f"{prefix}{name}_g", f"{prefix}{name}_v"
+        if all(key in state_dict for key in old):
+            for place, key in enumerate(old):
+                state_dict[f"{prefix}parametrizations.{name}.original{place}"] = state_dict.pop(key)
+
+    module.register_load_state_dict_pre_hook(rename)
+    return module
 
 
 class _SpectralNorm(Module):

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
+from gpudl.nn.containers import ModuleDict
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.nn.utils.parametrization_list import ParametrizationList, cached, check_kept, register
-from gpudl.nn.utils.tables import ModuleDict
 
 __all__ = [
     "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
