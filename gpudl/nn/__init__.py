@@ -24,6 +24,7 @@ from gpudl.nn.hooks import *
 from gpudl.nn.instance_norm import *
 from gpudl.nn.kv_cache import *
 from gpudl.nn.lazy import *
+from gpudl.nn.lazy_layers import *
 from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
 from gpudl.nn.linear_cross_entropy import *

@@ -8,6 +8,7 @@ A layer becomes lazy in three lines, as in gpudl.nn.linear:
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, ClassVar
 
 from gpudl.autograd.grad_mode import no_grad
@@ -68,6 +69,12 @@ class LazyLayer(LazyModuleMixin):
     cls_to_become: ClassVar[Any]
     infers: ClassVar[str]
     dim: ClassVar[int]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__init__ is LazyLayer.__init__:
+            _, *others = inspect.signature(cls.cls_to_become).parameters.values()
+            cls.__signature__ = inspect.Signature(others)  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(0, *args, **kwargs)

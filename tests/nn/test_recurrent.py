@@ -272,7 +272,7 @@ def test_bad_settings(kind, args, message):
 @pytest.mark.parametrize(
     ("kind", "shapes", "message"),
     [
-        ("LSTM", [(5, 2, 4)], r"expected \(\*, 3\), got input \(5, 2, 4\) \[in LSTM\(3, 4\)\]"),
+        ("LSTM", [(5, 2, 4)], r"^LSTM: expected \(\*, 3\), got input \(5, 2, 4\)$"),
         ("GRU", [(5, 2, 3, 1)], r"expected input of 2 or 3 dimensions, got \(5, 2, 3, 1\)"),
         ("RNN", [(3,)], r"expected input of 2 or 3 dimensions, got \(3,\)"),
         ("GRU", [(0, 2, 3)], r"expected at least 1 time step, got input \(0, 2, 3\)"),
