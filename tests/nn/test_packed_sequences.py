@@ -249,6 +249,13 @@ def test_derivatives_over_packed_sequences(op, bidirectional, projected):
         np.testing.assert_allclose(got.detach().numpy(), want.numpy(), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("batch", [2, 4])
+def test_states_must_fit_the_sequences(batch):
+    packed = rnn.pack_sequence(sequences(gpudl.tensor, [3, 5, 1]), enforce_sorted=False)
+    with pytest.raises(gpudl.ShapeError, match=rf"expected a state of shape \(1, 3, 4\), got \(1, {batch}, 4\)"):
+        gpudl.nn.GRU(2, 4)(packed, gpudl.ones(1, batch, 4))
+
+
 def test_operations_check_batch_sizes_and_the_number_of_parameters():
     h, w = gpudl.ones(1, 2, 4), [gpudl.ones(12, 3), gpudl.ones(12, 4)]
     for sizes in ([1, 2], [2, 2], [], [2, 1, 0]):

@@ -244,6 +244,8 @@ def test_the_base_takes_a_mode():
         assert lib.nn.RNNBase("GRU", 3, 4).weight_ih_l0.shape == (12, 3)
         with pytest.raises(ValueError, match="mode"):
             lib.nn.RNNBase("CNN", 3, 4)
+    with pytest.raises(ValueError, match="only an LSTM has a projection, got proj_size=2"):
+        nn.RNNBase("GRU", 3, 4, proj_size=2)
 
 
 @pytest.mark.parametrize(
