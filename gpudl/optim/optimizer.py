@@ -71,6 +71,7 @@ class Optimizer:
     elementwise: ClassVar[bool] = True
     counts: ClassVar[bool] = True
     eager: ClassVar[bool] = False
+    _opt_called = False  # whether step() ever was; schedules look
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -154,6 +155,7 @@ class Optimizer:
         Args:
             closure: computes the loss again and calls backward; its result is returned.
         """
+        self._opt_called = True
         loss = None
         if closure is not None:
             with enable_grad():
