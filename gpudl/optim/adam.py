@@ -16,7 +16,7 @@ import numpy as np
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
+from gpudl.optim.optimizer import Group, Optimizer, require_betas, require_nonnegative
 from gpudl.optim.pieces import pieces, scalars
 
 __all__ = ["Adam", "AdamW"]
@@ -131,9 +131,7 @@ class Adam(Optimizer):
 
     def check(self, group: Group) -> None:
         require_nonnegative(type(self).__name__, group, "lr", "eps", "weight_decay")
-        betas = group["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {betas}")
+        require_betas(type(self).__name__, group)
 
     def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:
         return dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2], 0.0)

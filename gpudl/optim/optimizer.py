@@ -174,7 +174,12 @@ class Optimizer:
             self.state[parameter]["step"].array[...] = step
         else:
             self._steps[parameter] = step
-        self.update(parameter.array, -gradient if group.get("maximize") else gradient, arrays, step, group)
+        p, gradient = parameter.array, -gradient if group.get("maximize") else gradient
+        if not p.ndim:  # NumPy makes scalars of what it computes from 0-d arrays
+            p, gradient = p.reshape(1), gradient.reshape(1)
+            scalars = [key for key, first in self.buffers(group, ()).items() if isinstance(first, Scalar)]
+            arrays = {key: array if key in scalars else array.reshape(1) for key, array in arrays.items()}
+        self.update(p, gradient, arrays, step, group)
         if parameter._version is not None:
             parameter._version[0] += 1
 
@@ -287,3 +292,25 @@ def require_nonnegative(name: str, group: Group, *settings: str) -> None:
     for setting in settings:
         if not group[setting] >= 0:
             raise ValueError(f"{name}: {setting} must be >= 0, got {group[setting]}")
+
+
+def require_betas(name: str, group: Group) -> None:
+    """Raise ValueError unless the betas are two numbers in [0, 1)."""
+    betas = group["betas"]
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{name}: betas must be two numbers in [0, 1), got {betas}")
+
+
+def require_undifferentiable(name: str, differentiable: bool) -> None:
+    """Raise ValueError if a step is wanted that autograd records."""
+    if differentiable:
+        raise ValueError(f"{name}: differentiable=True is not supported; steps are not recorded by autograd")
+
+
+def decayed(dp: Array, p: Array, weight_decay: float) -> Array:
+    """The gradient with weight decay added; dp itself where there is none."""
+    if not weight_decay:
+        return dp
+    g = p * weight_decay
+    g += dp
+    return g
