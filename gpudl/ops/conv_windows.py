@@ -13,19 +13,16 @@ Shape = tuple[int, ...]
 
 
 def conv_windows(name: str, x: Shape, w: Shape, stride: Any, padding: Any, dilation: Any, groups: int) -> Windows:
-    """The windows of a convolution of an input (n, c, ...) with weights (o, c / groups, ...).
+    """The windows of a convolution of an input (n, c, ...) or (c, ...) with weights (o, c / groups, ...).
 
     Args:
         padding: an int, one for each dimension, "valid" for none, or "same" for as many windows as elements.
     Raises: ShapeError and TypeError where an argument is wrong or the shapes do not fit.
     """
-    ndim = len(x) - 2
+    ndim = len(w) - 2
     steps, gaps = lengths(name, "stride", stride, ndim, 1), lengths(name, "dilation", dilation, ndim, 1)
     check_groups(name, w, groups)
-    if x[1] != w[1] * groups:
-        raise ShapeError(
-            f"{name}: weight {w} with groups={groups} needs an input of {w[1] * groups} channels, got shape {x}"
-        )
+    size = _spatial(name, x, w, w[1] * groups, groups)
     spans = tuple(gap * (kernel - 1) + 1 for gap, kernel in zip(gaps, w[2:]))
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
@@ -38,39 +35,40 @@ def conv_windows(name: str, x: Shape, w: Shape, stride: Any, padding: Any, dilat
     else:
         before = lengths(name, "padding", padding, ndim, 0)
         both = tuple(2 * each for each in before)
-    padded = tuple(size + each for size, each in zip(x[2:], both))
-    if any(size < span for size, span in zip(padded, spans)):
+    padded = tuple(length + each for length, each in zip(size, both))
+    if any(length < span for length, span in zip(padded, spans)):
         raise ShapeError(f"{name}: windows of {spans} do not fit into an input of {padded} with its padding")
-    _check_not_empty(name, x)
-    out = tuple((size - span) // step + 1 for size, span, step in zip(padded, spans, steps))
-    return Windows(x[2:], w[2:], steps, before, gaps, out)
+    _check_not_empty(name, x, size)
+    out = tuple((length - span) // step + 1 for length, span, step in zip(padded, spans, steps))
+    return Windows(size, w[2:], steps, before, gaps, out)
 
 
 def transposed_windows(
     name: str, x: Shape, w: Shape, stride: Any, padding: Any, output_padding: Any, dilation: Any, groups: int
 ) -> Windows:
-    """The windows of the convolution whose gradient maps an input (n, o, ...) by weights (o, c / groups, ...).
+    """The windows of the convolution whose gradient maps an input by weights (o, c / groups, ...).
+
+    The input is (n, o, ...) or (o, ...).
 
     Raises: ShapeError and TypeError where an argument is wrong or the shapes do not fit.
     """
-    ndim = len(x) - 2
+    ndim = len(w) - 2
     steps, gaps = lengths(name, "stride", stride, ndim, 1), lengths(name, "dilation", dilation, ndim, 1)
     before, extra = lengths(name, "padding", padding, ndim, 0), lengths(name, "output_padding", output_padding, ndim, 0)
     check_groups(name, w, groups)
-    if x[1] != w[0]:
-        raise ShapeError(f"{name}: weight {w} needs an input of {w[0]} channels, got shape {x}")
+    out = _spatial(name, x, w, w[0], groups)
     if any(more >= max(step, gap) for more, step, gap in zip(extra, steps, gaps)):
         raise ShapeError(
             f"{name}: output_padding {extra} must be smaller than either stride {steps} or dilation {gaps}"
         )
     size = tuple(
-        (out - 1) * step - 2 * pad + gap * (kernel - 1) + more + 1
-        for out, step, pad, gap, kernel, more in zip(x[2:], steps, before, gaps, w[2:], extra)
+        (count - 1) * step - 2 * pad + gap * (kernel - 1) + more + 1
+        for count, step, pad, gap, kernel, more in zip(out, steps, before, gaps, w[2:], extra)
     )
-    _check_not_empty(name, x)
+    _check_not_empty(name, x, out)
     if min(size) < 1:
         raise ShapeError(f"{name}: padding {before} leaves nothing of an output of {size}; make it smaller")
-    return Windows(size, w[2:], steps, before, gaps, x[2:])
+    return Windows(size, w[2:], steps, before, gaps, out)
 
 
 def check_groups(name: str, w: Shape, groups: int) -> None:
@@ -79,8 +77,17 @@ def check_groups(name: str, w: Shape, groups: int) -> None:
         raise ShapeError(f"{name}: weight {w} cannot be split into {groups} groups of at least one window each")
 
 
-def _check_not_empty(name: str, x: Shape) -> None:
-    if 0 in x[2:]:
+def _spatial(name: str, x: Shape, w: Shape, channels: int, groups: int) -> Shape:
+    """The spatial dimensions of an input that has so many channels, with or without a batch."""
+    ndim = len(w) - 2
+    if x[-ndim - 1] != channels:
+        wanted = f"({'n, ' if len(x) > ndim + 1 else ''}{channels}{', *' * ndim})"
+        raise ShapeError(f"{name}: expected {wanted} for a weight of {w} with groups={groups}, got {x}")
+    return x[-ndim:]
+
+
+def _check_not_empty(name: str, x: Shape, size: Shape) -> None:
+    if 0 in size:
         raise ShapeError(f"{name}: the input {x} has no elements in a spatial dimension; only the batch may be empty")
 
 

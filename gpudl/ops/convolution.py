@@ -151,7 +151,7 @@ class Convolution(Primitive):
         """The convolution that an operation of this name gives for these arguments, which are checked."""
         x, has_batch = batched(name, input, ndim)
         check_operands(name, ndim, x, weight, bias, weight.shape[0] if weight.ndim else 0)
-        windows = conv_windows(name, x.shape, weight.shape, stride, padding, dilation, groups)
+        windows = conv_windows(name, input.shape, weight.shape, stride, padding, dilation, groups)
         check_dtype(name, x.dtype, max(windows.dilation) == 1)
         y: Tensor = cls.apply(x, weight, bias, windows, groups)
         return y if has_batch else y.reshape(y.shape[1:])
@@ -174,7 +174,7 @@ class Convolution(Primitive):
         x, has_batch = batched(name, input, ndim)
         results = weight.shape[1] * groups if weight.ndim > 1 else 0
         check_operands(name, ndim, x, weight, bias, results)
-        windows = transposed_windows(name, x.shape, weight.shape, stride, padding, output_padding, dilation, groups)
+        windows = transposed_windows(name, input.shape, weight.shape, stride, padding, output_padding, dilation, groups)
         check_dtype(name, x.dtype, False)
         y: Tensor = _Transposed.apply(x, weight, bias, windows, groups)
         return y if has_batch else y.reshape(y.shape[1:])

@@ -43,20 +43,18 @@ def interpolate(
         recompute_scale_factor: take the ratio of the lengths, which are rounded down, in place of scale_factor.
         antialias: widen the filter when making smaller; for "bilinear" and "bicubic"; "lanczos" needs it.
     Returns: (batch, channels, ...), dtype of input.
-    Raises: ValueError unless exactly one of size and scale_factor is given, for lengths that do not fit the
-        dimensions, and arguments that the mode does not take; NotImplementedError for a mode that does not fit the
-        dimensions; ShapeError for an empty input or result.
+    Raises: ValueError unless exactly one of size and scale_factor is given, and for arguments that the mode does not
+        take; NotImplementedError for a mode that does not fit the dimensions; ShapeError for lengths that do not fit
+        the dimensions, and for an empty input or result.
     Gradient: each dy spread over the inputs that it was a weighted sum of.
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
     dims = input.ndim - 2
-    if mode not in _MODES or dims not in (1, 2, 3):
+    check_mode("interpolate", mode, align_corners)
+    if dims not in (1, 2, 3):
         raise NotImplementedError(
-            f"interpolate: mode must be one of {', '.join(_MODES)}, got {mode!r}, "
-            f"and the input (batch, channels, ...) of 3 to 5 dimensions, got {input.shape}"
+            f"interpolate: expected (batch, channels, ...) of 3 to 5 dimensions, got {input.shape}"
         )
-    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
-        raise ValueError(f"interpolate: mode {mode!r} takes no align_corners")
     if antialias and not (mode in resample.FILTERS and input.ndim == 4):
         raise ValueError(f"interpolate: antialias needs mode {' or '.join(resample.FILTERS)} and 4 dimensions")
     if mode == "lanczos" and (align_corners or not antialias):
@@ -84,6 +82,14 @@ def interpolate(
     return result
 
 
+def check_mode(name: str, mode: str, align_corners: bool | None) -> None:
+    """Raise NotImplementedError for an unknown mode; ValueError for align_corners with one that takes none."""
+    if mode not in _MODES:
+        raise NotImplementedError(f"{name}: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    if mode in ("nearest", "nearest-exact", "area") and align_corners is not None:
+        raise ValueError(f"{name}: mode {mode!r} takes no align_corners")
+
+
 def _table(
     mode: str, length: int, size: int, scale: float | None, align_corners: bool, antialias: bool, dtype: DType
 ) -> resample.Table:
@@ -107,7 +113,7 @@ def _lengths(
     given = size if size is not None else scale_factor
     numbers = list(given) if isinstance(given, (list, tuple)) else [given] * dims
     if len(numbers) != dims:
-        raise ValueError(
+        raise ShapeError(
             f"interpolate: {given} has {len(numbers)} numbers, the input {dims} dimensions after two: {input.shape}"
         )
     if size is not None:

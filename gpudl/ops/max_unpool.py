@@ -31,8 +31,8 @@ def max_unpool1d(
         kernel_size, stride, padding: as they were given to max_pool1d; they say how long the result is.
         output_size: the result's spatial shape, or its whole shape, where pooling made one length of several.
     Returns: (batch, channels, (length - 1) stride - 2 padding + kernel_size), or output_size.
-    Raises: ShapeError if the shapes do not fit; RuntimeError for an index out of range (on the CPU) and for wrong
-        dtypes; ValueError for an output_size that pooling would not make the input's length of.
+    Raises: ShapeError if the shapes do not fit, and for an output_size that pooling would not make the input's length
+        of; RuntimeError for an index out of range (on the CPU) and for wrong dtypes.
     Gradient: dy at the indices.
     Source: Zeiler and Fergus 2014, arXiv:1311.2901.
     """
@@ -80,10 +80,10 @@ def _unpooled(
     if output_size is not None:
         wanted = tuple(output_size)[2:] if len(output_size) == ndim + 2 else tuple(output_size)
         if len(wanted) != ndim:
-            raise ValueError(f"{name}: output_size must have {ndim} or {ndim + 2} lengths, got {output_size}")
+            raise ShapeError(f"{name}: output_size must have {ndim} or {ndim + 2} lengths, got {output_size}")
         for want, have, step in zip(wanted, size, steps):
             if not have - step < want < have + step:
-                raise ValueError(f"{name}: output_size {wanted} must be less than stride {steps} away from {size}")
+                raise ShapeError(f"{name}: output_size {wanted} must be less than stride {steps} away from {size}")
         size = wanted
     if x.dtype.kind not in "fV":
         raise RuntimeError(f"{name}: the input is {x.dtype}; cast it to a floating dtype first")

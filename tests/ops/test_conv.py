@@ -134,7 +134,7 @@ def test_a_change_in_place_is_seen_by_backward(device):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"groups": 2}, "weight .* with groups=2 needs an input of 6 channels"),
+        ({"groups": 2}, "expected \\(n, 6, \\*, \\*\\) for a weight of .* with groups=2, got "),
         ({"padding": "same", "stride": 2}, "padding='same' needs stride 1"),
         ({"dilation": 4}, r"windows of \(9, 9\) do not fit into an input of \(6, 5\)"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
