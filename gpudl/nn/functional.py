@@ -29,6 +29,7 @@ from gpudl.ops.interpolate import *
 from gpudl.ops.layer_norm import *
 from gpudl.ops.likelihood_losses import *
 from gpudl.ops.linear import *
+from gpudl.ops.linear_cross_entropy import *
 from gpudl.ops.local_response_norm import *
 from gpudl.ops.losses import *
 from gpudl.ops.margin_losses import *

@@ -1,80 +1,116 @@
-"""Losses give PyTorch's values and gradients for every setting."""
+"""Losses of differences give PyTorch's values and gradients; what all losses are made of, and refuse."""
+
+import copy
+import inspect
+import pickle
 
 import numpy as np
 import pytest
+from loss_cases import both_dtypes, build, check, every_reduction
 from tolerances import assert_close
+from twins import array
 
 import gpudl
 from gpudl import nn
 
 torch = pytest.importorskip("torch")
-torch.set_num_threads(1)
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
-def compare(name, settings, x, target, device, **tensors):
-    """Value and gradient of one loss in both libraries; the gradient of the sum of its square."""
-    values, gradients = [], []
-    for lib, place in ((gpudl, {"device": device}), (torch, {})):
-        given = {key: lib.tensor(value, **place) for key, value in tensors.items()}
-        loss = getattr(lib.nn, name)(**settings, **given)
-        a = lib.tensor(x, requires_grad=True, **place)
-        y = loss(a, lib.tensor(target, **place))
-        (y * y).sum().backward()
-        values.append(y.detach().cpu().numpy())
-        gradients.append(a.grad.cpu().numpy())
-    assert_close(values[0], values[1], "loss", slack=4)
-    assert_close(gradients[0], gradients[1], "gradient", slack=8)
+DIFFERENCES = [
+    ("L1Loss", {}),
+    ("MSELoss", {}),
+    ("SmoothL1Loss", {}),
+    ("SmoothL1Loss", {"beta": 0.3}),
+    ("SmoothL1Loss", {"beta": 0}),
+    ("HuberLoss", {}),
+    ("HuberLoss", {"delta": 0.4}),
+]
 
 
-def classification(rows=6, classes=5, dtype="float32", further=()):
-    rng = np.random.default_rng(0)
-    x = np.asarray(rng.normal(size=(rows, classes, *further)) * 2, dtype)
-    target = rng.integers(0, classes, size=(rows, *further))
-    return x, target, np.asarray(rng.uniform(0.5, 2, classes), dtype)
+@both_dtypes
+@every_reduction
+@pytest.mark.parametrize(("name", "settings"), DIFFERENCES)
+def test_differences(device, name, settings, reduction, dtype):
+    for shape in ((4, 3), (1,), (2, 3, 4), (), (0, 3)):
+        x, target = array(*shape, dtype=dtype), array(*shape, dtype=dtype, seed=2)
+        check(device, name, x, target, dtype=dtype, reduction=reduction, **settings)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("ignored", [-100, 2])
-def test_cross_entropy(device, dtype, reduction, smoothing, weighted, ignored):
-    x, target, weight = classification(dtype=dtype)
-    target[1] = ignored
-    settings = {"reduction": reduction, "label_smoothing": smoothing, "ignore_index": ignored}
-    compare("CrossEntropyLoss", settings, x, target, device, **({"weight": weight} if weighted else {}))
+@pytest.mark.parametrize(("name", "settings"), DIFFERENCES)
+def test_differences_of_extremes_and_none(device, name, settings):
+    x = np.array([1e30, -1e30, 3, 3, np.inf, 0], "float32")
+    target = np.array([0, 1e30, 3, 2, 0, 1], "float32")
+    check(device, name, x[:4], target[:4], reduction="none", **settings)
+    results = [
+        build(name, reduction="none", **settings)(lib)(lib.tensor(x[4:]), lib.tensor(target[4:]))
+        for lib in (gpudl, torch)
+    ]
+    assert_close(results[0].numpy(), results[1].numpy(), "of infinity")
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("further", [(2,), (2, 3)])
-def test_cross_entropy_of_several_dimensions(device, reduction, further):
-    x, target, weight = classification(further=further)
-    compare("CrossEntropyLoss", {"reduction": reduction}, x, target, device, weight=weight)
+LOSSES = [
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
+    "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_cross_entropy_with_probabilities(device, reduction, smoothing):
-    x, _, weight = classification()
-    target = np.random.default_rng(1).dirichlet(np.ones(5), size=6).astype(np.float32)
-    settings = {"reduction": reduction, "label_smoothing": smoothing}
-    compare("CrossEntropyLoss", settings, x, target, device, weight=weight)
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_unknown_reduction_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name}: reduction must be 'mean', 'sum' or 'none', got 'average'"):
+        getattr(nn, name)(reduction="average")
+    assert (nn.KLDivLoss(reduction="batchmean").reduction == "batchmean") is True
 
 
-def test_cross_entropy_of_one_sample(device):
-    x, target, _ = classification()
-    compare("CrossEntropyLoss", {}, x[0], target[0], device)
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_stands_behind_outdated_settings_is_given_by_name(name):
+    """By place, code for PyTorch would mean something else here."""
+    theirs = list(inspect.signature(getattr(torch.nn, name)).parameters)
+    mine = inspect.signature(getattr(nn, name)).parameters
+    if "size_average" in theirs:
+        behind = [p for p in theirs[theirs.index("size_average") :] if p not in ("size_average", "reduce")]
+        assert [p for p in mine if mine[p].kind is inspect.Parameter.KEYWORD_ONLY] == behind
+        with pytest.raises(TypeError, match="size_average"):
+            getattr(nn, name)(size_average=False)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("shape", [(4, 3), (1,), (2, 3, 4), ()])
-def test_mse(device, dtype, reduction, shape):
-    rng = np.random.default_rng(0)
-    x, target = (np.asarray(rng.normal(size=shape), dtype) for _ in range(2))
-    compare("MSELoss", {"reduction": reduction}, x, target, device)
+@pytest.mark.parametrize("name", LOSSES)
+def test_settings_copies_and_pickles(name):
+    theirs = getattr(torch.nn, name)()
+    settings = {key: value for key, value in vars(theirs).items() if key[0] != "_" and key != "training"}
+    mine = getattr(nn, name)()
+    for each in (mine, copy.deepcopy(mine), pickle.loads(pickle.dumps(mine))):
+        assert {key: getattr(each, key) for key in settings} == settings
+        assert list(each._buffers) == list(theirs._buffers)
+        assert not each.state_dict()
+        assert not list(each.parameters())
+        if name != "TripletMarginWithDistanceLoss":
+            assert repr(each) == repr(theirs) == f"{name}()"
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("CrossEntropyLoss", ["weight"]), ("NLLLoss", ["weight"]), ("BCELoss", ["weight"]),
+        ("MultiLabelSoftMarginLoss", ["weight"]), ("MultiMarginLoss", ["weight"]),
+        ("BCEWithLogitsLoss", ["weight", "pos_weight"]),
+    ],
+)  # fmt: skip
+def test_weights_are_buffers_that_go_with_the_module(name, keys, device):
+    weights = {key: gpudl.tensor([1.0, 2.0]) for key in keys}
+    loss = getattr(nn, name)(**weights)
+    theirs = getattr(torch.nn, name)(**{key: torch.tensor([3.0, 4.0]) for key in keys})
+    assert all(getattr(loss, key) is weights[key] for key in keys)
+    assert list(loss.state_dict()) == list(theirs.state_dict()) == keys
+    assert not list(loss.parameters())
+    assert loss.double().weight.dtype == gpudl.float64
+    assert loss.to(device).weight.device is device
+    loss.load_state_dict(theirs.state_dict())
+    for each in (loss, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert [getattr(each, key).tolist() for key in keys] == [[3, 4]] * len(keys)
+    with pytest.raises(TypeError, match="buffer 'weight' must be a Tensor"):
+        getattr(nn, name)(weight=[1.0, 2.0])
 
 
 def test_mse_has_a_gradient_for_the_target():
@@ -86,30 +122,21 @@ def test_mse_has_a_gradient_for_the_target():
     assert gradients[0] == gradients[1] == [2, 3]
 
 
-def test_weight_is_a_buffer_that_goes_with_the_module():
-    weight = gpudl.tensor([1.0, 2.0])
-    loss = nn.CrossEntropyLoss(weight)
-    assert loss.weight is weight
-    assert list(loss.state_dict()) == list(torch.nn.CrossEntropyLoss(torch.ones(2)).state_dict()) == ["weight"]
-    assert not list(loss.parameters())
-    assert loss.double().weight.dtype == gpudl.float64
-    assert nn.CrossEntropyLoss().weight is None
-    assert not nn.CrossEntropyLoss().state_dict()
-
-
-@pytest.mark.parametrize("name", ["CrossEntropyLoss", "MSELoss"])
-def test_settings_are_given_by_name(name):
-    # PyTorch has two outdated settings in between; by place, code for it would mean something else here.
-    with pytest.raises(TypeError, match="positional"):
-        getattr(nn, name)(None, "sum")
-    assert repr(getattr(nn, name)()) == repr(getattr(torch.nn, name)()) == f"{name}()"
-
-
-@pytest.mark.parametrize("name", ["CrossEntropyLoss", "MSELoss"])
-def test_an_unknown_reduction_is_refused(name):
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda lib: lib.nn.HuberLoss(delta="1"), TypeError, "delta must be"),
+        (lambda lib: lib.nn.MultiMarginLoss(3), ValueError, "p"),
+        (lambda lib: lib.nn.MultiMarginLoss(weight=lib.ones(2, 2)), ValueError, "expected"),
+        (lambda lib: lib.nn.TripletMarginLoss(0), ValueError, "margin"),
+        (lambda lib: lib.nn.TripletMarginLoss(-1.0), ValueError, "margin"),
+        (lambda lib: lib.nn.TripletMarginWithDistanceLoss(margin=0), ValueError, "margin"),
+    ],
+)
+def test_settings_that_make_no_sense(make, error, match):
     for lib in (gpudl, torch):
-        with pytest.raises(ValueError, match="reduction"):
-            getattr(lib.nn, name)(reduction="average")(lib.ones(2, 3), lib.ones(2, 3))
+        with pytest.raises(error, match=match):
+            make(lib)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +146,15 @@ def test_an_unknown_reduction_is_refused(name):
         (nn.CrossEntropyLoss(), (4, 3), np.full(4, 3), IndexError),
         (nn.CrossEntropyLoss(gpudl.ones(2)), (4, 3), np.zeros(4, int), gpudl.ShapeError),
         (nn.CrossEntropyLoss(label_smoothing=2), (4, 3), np.zeros(4, int), RuntimeError),
-        (nn.MSELoss(), (4, 3), np.zeros((4, 1), np.float32), gpudl.ShapeError),
+        (nn.NLLLoss(), (4, 3), np.full(4, -1), IndexError),
+        (nn.MultiMarginLoss(), (4, 3), np.zeros((4, 1), int), gpudl.ShapeError),
+        (nn.BCEWithLogitsLoss(pos_weight=gpudl.ones(2)), (4, 3), np.zeros((4, 3), "f"), gpudl.ShapeError),
+        (nn.BCELoss(), (4, 3), np.zeros((4, 2), "f"), gpudl.ShapeError),
+        (nn.MSELoss(), (4, 3), np.zeros((4, 1), "f"), gpudl.ShapeError),
+        (nn.HuberLoss(delta=0), (4, 3), np.zeros((4, 3), "f"), RuntimeError),
+        (nn.SmoothL1Loss(beta=-1), (4, 3), np.zeros((4, 3), "f"), RuntimeError),
     ],
 )
 def test_what_does_not_fit_is_refused(loss, x, target, error):
-    with pytest.raises(error):
+    with pytest.raises(error, match=r"\[in |out of range"):
         loss(gpudl.ones(x), gpudl.tensor(target))

@@ -37,7 +37,7 @@ NOT_ASKED_FOR = {
     "bindings of vendor libraries, and what PyTorch's own code generators call": (
         "(cudnn|miopen|mkldnn|mkl|native|fbgemm)_.*|(?!index_).*_copy|unsafe_.*|sym_.*|slice_inverse|batch_norm_(?!$).*|norm_except_dim"
         "|convolution|conv_tbc|grid_sampler.*|affine_grid_generator|constant_pad_nd|embedding_renorm_|hash_tensor"
-        "|segment_reduce|scaled_(grouped_)?mm|grouped_mm|linear_cross_entropy|max_pool.*_with_indices_backward"
+        "|segment_reduce|scaled_(grouped_)?mm|grouped_mm|max_pool.*_with_indices_backward"
         "|frobenius_norm|nuclear_norm|.*adaptive_max_pool.d_with_indices|(fractional_)?max_pool.d_with_indices|ldl_.*"
         "|geqrf|ormqr|orgqr|householder_product|jiterator.*"
     ),

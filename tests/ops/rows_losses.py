@@ -30,3 +30,21 @@ for op in ("l1_loss", "mse_loss", "huber_loss"):
 row(F + "smooth_l1_loss", apart, below, beta=-1)
 row(F + "huber_loss", apart, below, delta=0)
 row(F + "huber_loss", apart, below, delta=-1)
+
+LINEAR = F + "linear_cross_entropy"
+labels, shares = ints((4,), 0, 4), floats((4, 5), low=0.1, high=1)
+bias, factors = floats((5,)), floats((5,), low=0.2, high=2)
+none = {"norows": "there are no classes then, and no largest of them; torch gives nan or 0"}
+for reduction in ("mean", "sum", "none"):
+    row(LINEAR, (4, 3), (5, 3), labels, reduction=reduction, unlike=none)
+    row(LINEAR, (4, 3), (5, 3), labels, weight=factors, ignore_index=2, reduction=reduction)
+    row(LINEAR, (3,), (5, 3), ints((), 0, 4), linear_bias=bias, reduction=reduction)
+    places = (4, 3), (5, 2, 3, 3), ints((4, 2, 3), 0, 4)
+    row(LINEAR, *places, linear_bias=floats((5, 2, 3)), reduction=reduction, unlike=none)
+    row(LINEAR, (4, 3), (5, 3), shares, linear_bias=bias, label_smoothing=0.3, reduction=reduction)
+row(LINEAR, (4, 3), (5, 2), labels)
+row(LINEAR, (4, 3), (3,), labels)
+row(LINEAR, (2, 4, 3), (5, 3), ints((2, 4), 0, 4))
+row(LINEAR, (3,), (5, 2, 3), ints((2,), 0, 4))
+row(LINEAR, (4, 3), (5, 3), labels, linear_bias=floats((4,)), unlike=none)
+row(LINEAR, (4, 3), (5, 3), shares, ignore_index=1)
