@@ -14,6 +14,13 @@ from gpudl.nn.flatten import *
 from gpudl.nn.fold import *
 from gpudl.nn.fractional_max_pool import *
 from gpudl.nn.likelihood_losses import *
+from gpudl.nn.batch_norm import *
+from gpudl.nn.containers import *
+from gpudl.nn.distance import *
+from gpudl.nn.dropout import *
+from gpudl.nn.embedding import *
+from gpudl.nn.flatten import *
+from gpudl.nn.instance_norm import *
 from gpudl.nn.linear import *
 from gpudl.nn.linear_cross_entropy import *
 from gpudl.nn.loss import *
@@ -21,6 +28,7 @@ from gpudl.nn.max_pool import *
 from gpudl.nn.margin_losses import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.padding import *
+from gpudl.nn.normalization import *
 from gpudl.nn.parameter import Parameter as Parameter
 from gpudl.nn.resample import *
 from gpudl.nn.shuffle import *

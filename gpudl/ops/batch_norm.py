@@ -150,7 +150,7 @@ def batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: float | Tensor = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """(input - mean) / sqrt(variance + eps) * weight + bias, with mean and variance of each channel.
@@ -162,7 +162,7 @@ def batch_norm(
             they are what is normalized by.
         weight, bias: (channels,), or None. All four of the input's dtype, or float32 beside half floats.
         training: normalize by the mean and the biased variance of this batch.
-        momentum: share of this batch in the running statistics.
+        momentum: share of this batch in the running statistics; a number, or one that is on the device already, ().
         eps: what keeps the root from 0.
     Returns: the input's shape and dtype.
     Raises: ShapeError for shapes that do not fit, and in training for one value per channel; IndexError without

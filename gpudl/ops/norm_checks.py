@@ -82,10 +82,11 @@ def check_values_per_channel(name: str, input: Tensor, shape: tuple[int, ...], n
         )
 
 
-def mix_in(running: Tensor, new: Array, momentum: float) -> None:
+def mix_in(running: Tensor, new: Array, momentum: float | Tensor) -> None:
     """running = (1 - momentum) * running + momentum * new, in place."""
+    share = momentum.array if isinstance(momentum, Tensor) else momentum
     with quiet():
-        running.array[...] = widened(running.array) * (1 - momentum) + new * momentum
+        running.array[...] = widened(running.array) * (1 - share) + new * share
     rebind(running, None)
 
 
