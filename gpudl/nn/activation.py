@@ -22,14 +22,13 @@ __all__ = [
 
 
 class Activation(Module):
-    """Base of activations with settings: repr shows those in `shown`, and `inplace` if it is True."""
+    """Base of activations with settings: repr shows those in `shown`, and `inplace` if it is there and True."""
 
     shown: ClassVar[tuple[str, ...]] = ()
-    inplace = False
 
     def extra_repr(self) -> str:
         settings = [f"{name}={getattr(self, name)!r}" for name in self.shown]
-        return ", ".join(settings + ["inplace=True"] * self.inplace)
+        return ", ".join(settings + ["inplace=True"] * getattr(self, "inplace", False))
 
 
 class InPlace(Activation):

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
 from gpudl.nn.arguments import count
 from gpudl.nn.containers import Sequential
@@ -92,7 +93,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"expected an input (batch, {self.in_features}) and a target (batch,), or ({self.in_features},) and "
                 f"(), got {input_.shape} and {target_.shape}"
             )
-        input, target = (input_, target_) if target_.ndim else (input_.unsqueeze(0), target_.unsqueeze(0))
+        if target_.dtype.kind not in "iu":
+            raise RuntimeError(f"expected integer class indices as targets, got {target_.dtype}")
+        input = input_ if target_.ndim else input_.unsqueeze(0)
+        target = target_.to(int64).reshape((-1,))
+        # This waits for the device: which clusters are evaluated depends on the targets.
         found = int(((target >= 0) & (target < self.n_classes)).sum())
         if found != len(target):
             raise LabelError(
@@ -122,9 +127,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         likeliest: Tensor = head.argmax(1)
         # A class of the shortlist that is above every cluster is above every class in them.
         rows = (likeliest >= self.shortlist_size).nonzero().squeeze(1)
-        return (
-            likeliest.index_copy(0, rows, self._log_prob(input[rows], head[rows]).argmax(1)) if len(rows) else likeliest
-        )
+        if len(rows):
+            likeliest = likeliest.index_copy(0, rows, self._log_prob(input[rows], head[rows]).argmax(1))
+        return likeliest
 
     def _log_prob(self, input: Tensor, head: Tensor) -> Tensor:
         logs = log_softmax(head, 1)

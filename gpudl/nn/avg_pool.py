@@ -17,7 +17,6 @@ __all__ = ["AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPoo
 
 
 class _AvgPoolNd(Module):
-    _op: ClassVar[Callable[..., Tensor]]
     kernel_size: int | Lengths
     stride: int | Lengths
     padding: int | Lengths
@@ -65,6 +64,7 @@ class AvgPool1d(_AvgPoolNd):
 
 class _AvgPoolWithDivisor(_AvgPoolNd):
     _ndim: ClassVar[int]
+    _op: ClassVar[Callable[..., Tensor]]
 
     def __init__(
         self,

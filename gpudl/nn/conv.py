@@ -13,6 +13,7 @@ from gpudl.nn.arguments import count
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.ops.conv import conv1d, conv2d, conv3d
+from gpudl.ops.conv_windows import paddings
 from gpudl.ops.create import empty
 from gpudl.ops.pad import pad
 from gpudl.ops.windows import Lengths, lengths
@@ -59,18 +60,8 @@ class _ConvNd(Module):
         if padding_mode not in _PADDING_MODES:
             raise ValueError(f"{name}: padding_mode must be one of {_PADDING_MODES}, got {padding_mode!r}")
         self.padding_mode = padding_mode
-        before: Lengths
-        behind: Lengths
-        if isinstance(padding, str):
-            if padding not in ("same", "valid"):
-                raise ShapeError(f"{name}: padding must be ints, 'same' or 'valid', got {padding!r}")
-            if padding == "same" and any(step != 1 for step in self.stride):
-                raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
-            self.padding = padding
-            spans = [gap * (taps - 1) * (padding == "same") for gap, taps in zip(self.dilation, self.kernel_size)]
-            before, behind = tuple(span // 2 for span in spans), tuple(span - span // 2 for span in spans)
-        else:
-            self.padding = before = behind = lengths(name, "padding", padding, ndim, 0)
+        before, behind = paddings(name, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = padding if isinstance(padding, str) else before
         # As pad() takes it, the last dimension first; of use where the padding is not of zeros.
         pairs = list(zip(before, behind))[::-1]
         self._reversed_padding_repeated_twice = tuple(width for pair in pairs for width in pair)
@@ -150,8 +141,8 @@ class Conv1d(_WindowedConvNd):
     Attributes:
         weight: (out_channels, in_channels / groups, kernel_size), and bias: (out_channels,) or None, both drawn from
             U(-k, k), k = 1 / sqrt(in_channels / groups * kernel_size).
-    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together;
-        ValueError for an unknown padding_mode.
+    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together, and
+        for an input of another shape; ValueError for an unknown padding_mode.
     Source: LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition".
     """
 

@@ -36,7 +36,7 @@ class _ConvTransposeNd(_ConvNd):
         name, ndim = type(self).__name__, self._ndim
         if padding_mode != "zeros":
             raise ValueError(f"{name}: the only padding_mode is 'zeros', got {padding_mode!r}")
-        padding = lengths(name, "padding", padding, ndim, 0)  # no name of one
+        padding = lengths(name, "padding", padding, ndim, 0)  # "same" and "valid" are not for these
         extra = lengths(name, "output_padding", output_padding, ndim, 0)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
@@ -99,8 +99,8 @@ class ConvTranspose1d(_ConvTransposeNd):
     Attributes:
         weight: (in_channels, out_channels / groups, kernel_size), and bias: (out_channels,) or None, both drawn from
             U(-k, k), k = 1 / sqrt(out_channels / groups * kernel_size).
-    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together;
-        ValueError for another padding_mode.
+    Raises: TypeError for arguments that are no ints; ShapeError if they are out of range or do not fit together, and
+        for an input of another shape; ValueError for another padding_mode.
     Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 

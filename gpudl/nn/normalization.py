@@ -181,7 +181,7 @@ class LocalResponseNorm(Module):
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
-        self.size = count(type(self).__name__, "size", size, 1)
+        self.size = count("LocalResponseNorm", "size", size, 1)
         self.alpha, self.beta, self.k = alpha, beta, k
 
     def forward(self, input: Tensor) -> Tensor:

@@ -112,7 +112,15 @@ class RReLU(Activation):
         return rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
-class ELU(Activation):
+class _WithAlpha(Activation):
+    shown = ("alpha",)
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+
+class ELU(_WithAlpha):
     """x, or alpha * (exp(x) - 1) where that is negative, elementwise.
 
     Args:
@@ -122,17 +130,11 @@ class ELU(Activation):
     Source: Clevert, Unterthiner, Hochreiter 2015, arXiv:1511.07289.
     """
 
-    shown = ("alpha",)
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return elu(input, self.alpha, self.inplace)
 
 
-class CELU(Activation):
+class CELU(_WithAlpha):
     """x, or alpha * (exp(x / alpha) - 1) where that is negative: an ELU whose derivative has no jump.
 
     Args:
@@ -141,12 +143,6 @@ class CELU(Activation):
     Shape: any to the same.
     Source: Barron 2017, arXiv:1704.07483.
     """
-
-    shown = ("alpha",)
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return celu(input, self.alpha, self.inplace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
+from gpudl.nn.activation import Activation
 from gpudl.nn.module import Module
 from gpudl.ops.activations import softmin
 from gpudl.ops.softmax import log_softmax, softmax
@@ -11,13 +12,12 @@ from gpudl.ops.softmax import log_softmax, softmax
 __all__ = ["LogSoftmax", "Softmax", "Softmax2d", "Softmin"]
 
 
-class _AlongDim(Module):
+class _AlongDim(Activation):
+    shown = ("dim",)
+
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class Softmax(_AlongDim):

@@ -7,7 +7,7 @@ from typing import Any
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.windows import Windows, lengths
+from gpudl.ops.windows import Lengths, Windows, lengths
 
 Shape = tuple[int, ...]
 
@@ -24,23 +24,34 @@ def conv_windows(name: str, x: Shape, w: Shape, stride: Any, padding: Any, dilat
     check_groups(name, w, groups)
     size = _spatial(name, x, w, w[1] * groups, groups)
     spans = tuple(gap * (kernel - 1) + 1 for gap, kernel in zip(gaps, w[2:]))
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ShapeError(f"{name}: padding must be ints, 'same' or 'valid', got {padding!r}")
-        if padding == "same" and any(step != 1 for step in steps):
-            raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
-        # What is left over of an odd number goes behind the last element.
-        before = tuple((span - 1) // 2 if padding == "same" else 0 for span in spans)
-        both = tuple(span - 1 if padding == "same" else 0 for span in spans)
-    else:
-        before = lengths(name, "padding", padding, ndim, 0)
-        both = tuple(2 * each for each in before)
-    padded = tuple(length + each for length, each in zip(size, both))
+    before, behind = paddings(name, padding, w[2:], steps, gaps)
+    padded = tuple(map(sum, zip(size, before, behind)))
     if any(length < span for length, span in zip(padded, spans)):
         raise ShapeError(f"{name}: windows of {spans} do not fit into an input of {padded} with its padding")
     _check_not_empty(name, x, size)
     out = tuple((length - span) // step + 1 for length, span, step in zip(padded, spans, steps))
     return Windows(size, w[2:], steps, before, gaps, out)
+
+
+def paddings(name: str, padding: Any, kernel: Lengths, stride: Lengths, dilation: Lengths) -> tuple[Lengths, Lengths]:
+    """How many positions are added before the first element and behind the last one, for each dimension.
+
+    Args:
+        padding: as in conv_windows.
+    Raises: ShapeError and TypeError where it is wrong.
+    """
+    if not isinstance(padding, str):
+        both = lengths(name, "padding", padding, len(kernel), 0)
+        return both, both
+    if padding not in ("same", "valid"):
+        raise ShapeError(f"{name}: padding must be ints, 'same' or 'valid', got {padding!r}")
+    if padding == "valid":
+        return (0,) * len(kernel), (0,) * len(kernel)
+    if any(step != 1 for step in stride):
+        raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}; give the padding as a number")
+    more = [gap * (taps - 1) for gap, taps in zip(dilation, kernel)]
+    # What is left over of an odd number goes behind the last element.
+    return tuple(each // 2 for each in more), tuple(each - each // 2 for each in more)
 
 
 def transposed_windows(

@@ -5,20 +5,21 @@ import pytest
 from twins import array, compare
 
 REDUCTIONS = ("mean", "sum", "none")
-
 every_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
-
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def build(name, weights=(), **settings):
     """library -> the loss, its weights given as arrays."""
-    return lambda lib: getattr(lib.nn, name)(
-        **settings, **{key: lib.tensor(value) for key, value in dict(weights).items()}
-    )
+
+    def make(lib):
+        return getattr(lib.nn, name)(**settings, **{key: lib.tensor(value) for key, value in dict(weights).items()})
+
+    return make
 
 
 def check(device, name, *args, weights=(), dtype="float32", slack=4, **settings):
+    """One loss compared with PyTorch's; a loss does not know its mode, and keeps nothing from call to call."""
     args = [np.asarray(each) for each in args]
     compare(build(name, weights, **settings), *args, device=device, dtype=dtype, slack=slack, calls=1, modes=("train",))
 

@@ -143,3 +143,12 @@ def test_targets_out_of_range(target):
         layer = lib.nn.AdaptiveLogSoftmaxWithLoss(4, 5, [2])
         with pytest.raises(RuntimeError, match="arget"):
             layer(lib.ones(2, 4), lib.tensor([0, target]))
+
+
+def test_targets_are_integers_of_any_size():
+    layer, x = nn.AdaptiveLogSoftmaxWithLoss(16, 400, [260, 300]), gpudl.tensor(array(3, 16))
+    want = layer(x, gpudl.tensor([0, 120, 7])).output
+    for dtype in ("uint8", "int8", "int32"):
+        assert gpudl.equal(layer(x, gpudl.tensor([0, 120, 7], dtype=dtype)).output, want)
+    with pytest.raises(RuntimeError, match=r"integer class indices as targets, got float32.*\[in Adaptive"):
+        layer(x, gpudl.ones(3))

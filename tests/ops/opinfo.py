@@ -43,8 +43,9 @@ DTYPES = {
     "uint8": torch.uint8,
     "bool": torch.bool,
 }
-# Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory.
-_FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking"}
+# Arguments that say what gpudl does not have: memory layouts and strides, complex numbers, pinned memory,
+# and how linear_cross_entropy goes by parts.
+_FOREIGN = {"memory_format", "layout", "pin_memory", "out", "non_blocking", "options"}
 CALLS = declared("CALLS")  # entries that are not a call of the operation as it is, and what they call
 _MOST_DIMS = 64  # that NumPy arrays can have; PyTorch's samples have 65 where its operations allow 64
 
