@@ -5,9 +5,8 @@
     model.fit(X, Y, epochs=1000)
 
 A façade, not a second layer library: a model's `module` is the gpudl.nn.Sequential it is made of, with Keras' defaults
-and initial values; what compile and fit are given are gpudl's optimizers and losses. Arrays go in and come out as in
-Keras: batch first, channels last. What is not here (the functional API, multiple inputs) is said in PyTorch's words with
-gpudl.nn.
+and initial values, and what trains it are gpudl's optimizers and losses. Arrays go in and come out as in Keras: batch
+first, channels last. For what is not here (the functional API, several inputs) there is gpudl.nn.
 """
 
 from gpudl.keras import callbacks as callbacks

@@ -36,7 +36,7 @@ class Callback:
 
 
 class LambdaCallback(Callback):
-    """Functions in place of methods: on_epoch_begin(epoch), on_epoch_end(epoch, logs), on_train_begin(), on_train_end().
+    """Functions in place of methods, by their names: on_epoch_end=lambda epoch, logs: ....
 
     Raises: TypeError for a name that is none of these.
     """

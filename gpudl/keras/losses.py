@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.nn import Module
 from gpudl.nn import functional as F
-from gpudl.ops.elementwise import log
-from gpudl.ops.extreme import clamp
+from gpudl.ops.elementwise import clamp
+from gpudl.ops.exponential import log
 
 __all__ = [
     "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "KLDivergence", "MeanAbsoluteError", "MeanSquaredError",
@@ -86,7 +87,8 @@ class CategoricalCrossentropy(Loss):
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         target = like(y_true, y_pred)
         classes = y_pred.shape[-1]
-        target = target * (1 - self.label_smoothing) + self.label_smoothing / classes if self.label_smoothing else target
+        if self.label_smoothing:
+            target = target * (1 - self.label_smoothing) + self.label_smoothing / classes
         logs = logits_of(y_pred, self.from_logits)
         return F.cross_entropy(logs.reshape(-1, classes), target.reshape(-1, classes))
 
@@ -164,12 +166,11 @@ def get(identifier: Any) -> Callable[[Tensor, Tensor], Tensor]:
 
     Raises: ValueError for a name that is not there.
     """
-    from gpudl.nn import Module
-
     if isinstance(identifier, Module):
         return lambda y_true, y_pred: identifier(y_pred, y_true)
     if callable(identifier):
         return identifier  # type: ignore[no-any-return]
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         return _BY_NAME[identifier.lower()]()
-    raise ValueError(f"loss: expected one of {', '.join(_BY_NAME)}, or a function of (y_true, y_pred), got {identifier!r}")
+    known = ", ".join(_BY_NAME)
+    raise ValueError(f"loss: expected one of {known}, or a function of (y_true, y_pred), got {identifier!r}")

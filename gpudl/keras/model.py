@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ import numpy as np
 from gpudl import nn
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.device import Device, device as device_named
+from gpudl.backend.device import Device
+from gpudl.backend.device import device as device_named
 from gpudl.data import DataLoader, TensorDataset
-from gpudl.keras import losses, metrics, optimizers
+from gpudl.keras import losses, optimizers
 from gpudl.keras.callbacks import Callback
 from gpudl.keras.layers import Layer, ModuleLayer
+from gpudl.keras.metrics import get as metric_named
 from gpudl.ops.create import as_tensor
-from gpudl.ops.join import cat
+from gpudl.ops.shape import cat
 from gpudl.optim import Optimizer
 
 
@@ -120,15 +122,15 @@ class Sequential:
 
         Args:
             optimizer: a name ("sgd", "adam", ...), one of keras.optimizers, or of gpudl.optim.
-            loss: a name ("mse", "sparse_categorical_crossentropy", ...), one of keras.losses, a loss module of gpudl.nn,
-                or a function of (y_true, y_pred).
+            loss: a name ("mse", "sparse_categorical_crossentropy", ...), one of keras.losses, a loss module of
+                gpudl.nn, or a function of (y_true, y_pred).
             metrics: names ("accuracy", "mae", ...), or functions of (y_true, y_pred) with a value for each sample.
         Raises: ValueError for names that are not there.
         """
         self._compiled = {
             "optimizer": optimizers.get(optimizer),
             "loss": losses.get(loss) if loss is not None else None,
-            "metrics": [_metric(each) for each in metrics or ()],
+            "metrics": [metric_named(each) for each in metrics or ()],
         }
         self._optimizer = None
 
@@ -213,7 +215,8 @@ class Sequential:
         with no_grad():
             rows = range(0, max(len(inputs), 1), batch_size)
             outputs = [self.module(inputs[row : row + batch_size].to(self.device)) for row in rows]
-            return cat(outputs).cpu().numpy()
+            result: np.ndarray[Any, Any] = cat(outputs).cpu().numpy()
+        return result
 
     def __call__(self, x: Any) -> Tensor:
         """The output for a batch, recorded by autograd, in the mode the module is in."""
@@ -262,7 +265,10 @@ class Sequential:
         save_file({name: np.ascontiguousarray(value.cpu().numpy()) for name, value in state.items()}, os.fspath(path))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read what save_weights wrote. Raises: RuntimeError if names or shapes differ; OSError if it cannot be read."""
+        """Read what save_weights wrote.
+
+        Raises: RuntimeError if names or shapes differ; OSError if it cannot be read.
+        """
         from safetensors.numpy import load_file
 
         self.module.load_state_dict(load_file(os.fspath(path)))
@@ -364,10 +370,6 @@ class _Report:
     def __exit__(self, *_: Any) -> None:
         if self.bar is not None:
             self.bar.close()
-
-
-def _metric(identifier: Any) -> tuple[str, Any]:
-    return metrics.get(identifier)
 
 
 def _array(values: Any) -> np.ndarray[Any, Any]:

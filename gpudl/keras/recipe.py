@@ -124,7 +124,10 @@ class Layer:
         return arrays
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Take over what get_weights gave. Raises: ValueError if the number or a shape differs; nothing changes then."""
+        """Take over what get_weights gave.
+
+        Raises: ValueError if the number or a shape differs; nothing changes then.
+        """
         tensors = self._tensors()
         if len(weights) != len(tensors):
             raise ValueError(f"{type(self).__name__}: expected {len(tensors)} arrays, got {len(weights)}")

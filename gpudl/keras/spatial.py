@@ -72,15 +72,16 @@ class _Conv(Layer):
     def make(self, shape: Shape) -> nn.Module:
         if len(shape) != self.dimensions + 1:
             raise ValueError(
-                f"{type(self).__name__}: expected samples of {self.dimensions + 1} dimensions, channels last, got {shape}"
+                f"{type(self).__name__}: expected samples of {self.dimensions + 1} dimensions, channels last, "
+                f"got {shape}"
             )
         kind, pad = {1: (nn.Conv1d, nn.ConstantPad1d), 2: (nn.Conv2d, nn.ConstantPad2d)}[self.dimensions]
         conv: Any = kind(
             shape[-1],
             self.filters,
-            self.kernel_size,  # type: ignore[arg-type]
-            self.strides,  # type: ignore[arg-type]
-            dilation=self.dilation_rate,  # type: ignore[arg-type]
+            self.kernel_size,
+            self.strides,
+            dilation=self.dilation_rate,
             groups=self.groups,
             bias=self.use_bias,
         )
@@ -92,7 +93,7 @@ class _Conv(Layer):
             if all(before == after for before, after in sides):
                 conv.padding = tuple(before for before, _ in sides)
             else:
-                module = nn.Sequential(pad(tuple(n for side in reversed(sides) for n in side), 0.0), conv)  # type: ignore[arg-type]
+                module = nn.Sequential(pad(tuple(n for side in reversed(sides) for n in side), 0.0), conv)
         return activated(ChannelsLast(module), self.activation)
 
 

@@ -4,19 +4,13 @@ from gpudl.nn import functional as functional
 from gpudl.nn import init as init
 from gpudl.nn.activation import *
 from gpudl.nn.adaptive_pool import *
+from gpudl.nn.adaptive_softmax import *
 from gpudl.nn.avg_pool import *
 from gpudl.nn.batch_norm import *
-from gpudl.nn.adaptive_softmax import *
 from gpudl.nn.class_losses import *
 from gpudl.nn.containers import *
 from gpudl.nn.conv import *
 from gpudl.nn.conv_transpose import *
-from gpudl.nn.flatten import *
-from gpudl.nn.fold import *
-from gpudl.nn.fractional_max_pool import *
-from gpudl.nn.likelihood_losses import *
-from gpudl.nn.batch_norm import *
-from gpudl.nn.containers import *
 from gpudl.nn.distance import *
 from gpudl.nn.dropout import *
 from gpudl.nn.embedding import *
@@ -24,16 +18,17 @@ from gpudl.nn.flatten import *
 from gpudl.nn.fold import *
 from gpudl.nn.fractional_max_pool import *
 from gpudl.nn.instance_norm import *
+from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
 from gpudl.nn.linear_cross_entropy import *
 from gpudl.nn.loss import *
-from gpudl.nn.max_pool import *
 from gpudl.nn.margin_losses import *
+from gpudl.nn.max_pool import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.normalization import *
 from gpudl.nn.padding import *
 from gpudl.nn.parameter import Parameter as Parameter
+from gpudl.nn.rectifiers import *
 from gpudl.nn.resample import *
 from gpudl.nn.shuffle import *
-from gpudl.nn.rectifiers import *
 from gpudl.nn.softmax import *
