@@ -31,7 +31,7 @@ class PairwiseDistance(Module):
     """The p-norm of x1 - x2 + eps along the last dimension.
 
     Args:
-        p: of the norm, which PyTorch's attribute for it is called.
+        p: of the norm, > 0 or inf; kept as the attribute `norm`, as in PyTorch.
         eps: added to each difference, for the gradient's sake.
         keepdim: keep the last dimension at length 1.
     Shape: (n, d) or (d,) twice, which broadcast, to (n,) or (); with keepdim to (n, 1) or (1,).
