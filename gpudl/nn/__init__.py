@@ -2,6 +2,7 @@
 
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
+from gpudl.nn import utils as utils
 from gpudl.nn.activation import *
 from gpudl.nn.adaptive_pool import *
 from gpudl.nn.adaptive_softmax import *
@@ -29,6 +30,9 @@ from gpudl.nn.normalization import *
 from gpudl.nn.padding import *
 from gpudl.nn.parameter import Parameter as Parameter
 from gpudl.nn.rectifiers import *
+from gpudl.nn.recurrent import *
+from gpudl.nn.recurrent_base import *
+from gpudl.nn.recurrent_cells import *
 from gpudl.nn.resample import *
 from gpudl.nn.shuffle import *
 from gpudl.nn.softmax import *
