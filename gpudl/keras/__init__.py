@@ -15,6 +15,6 @@ from gpudl.keras import losses as losses
 from gpudl.keras import metrics as metrics
 from gpudl.keras import optimizers as optimizers
 from gpudl.keras import utils as utils
+from gpudl.keras.history import History as History
 from gpudl.keras.layers import Input as Input
-from gpudl.keras.model import History as History
 from gpudl.keras.model import Sequential as Sequential

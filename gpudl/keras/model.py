@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,29 +17,12 @@ from gpudl.backend.device import device as device_named
 from gpudl.data import DataLoader, TensorDataset
 from gpudl.keras import losses, optimizers
 from gpudl.keras.callbacks import Callback
+from gpudl.keras.history import History, Report, aligned
 from gpudl.keras.layers import Layer, ModuleLayer
 from gpudl.keras.metrics import get as metric_named
 from gpudl.ops.create import as_tensor
 from gpudl.ops.shape import cat
 from gpudl.optim import Optimizer
-
-
-class History:
-    """What fit returns.
-
-    Attributes:
-        epoch: numbers of the epochs, from 0. history: name -> value of each epoch ("loss", metrics, "val_...").
-    """
-
-    def __init__(self) -> None:
-        self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
-
-    def add(self, epoch: int, logs: dict[str, float]) -> None:
-        """Take down an epoch."""
-        self.epoch.append(epoch)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
 
 
 class Sequential:
@@ -178,7 +160,7 @@ class Sequential:
         for watcher in watchers:
             watcher.model = self
             watcher.on_train_begin()
-        with _Report(verbose, initial_epoch, epochs) as report:
+        with Report(verbose, initial_epoch, epochs) as report:
             for epoch in range(initial_epoch, epochs):
                 for watcher in watchers:
                     watcher.on_epoch_begin(epoch)
@@ -230,12 +212,9 @@ class Sequential:
         for layer in self.layers:
             shape = ", ".join(map(str, ("None", *(layer.output_shape or ()))))
             rows.append((f"{layer.name} ({type(layer).__name__})", f"({shape})", f"{layer.count_params():,}"))
-        widths = [max(len(row[column]) for row in rows) + 2 for column in range(3)]
-        print(f'Model: "{self.name}"')
-        for row in rows:
-            print("".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
         trained = sum(p.numel() for p in self.module.parameters() if p.requires_grad)
-        print(f"Total params: {self.count_params():,}, trainable: {trained:,}")
+        last = f"Total params: {self.count_params():,}, trainable: {trained:,}"
+        print(f'Model: "{self.name}"', *aligned(rows), last, sep="\n")
 
     def count_params(self) -> int:
         """How many numbers all parameters and buffers are."""
@@ -341,35 +320,6 @@ class Sequential:
     def _on_device(self, part: Any) -> Tensor:
         tensor = part if isinstance(part, Tensor) else as_tensor(_array(part))
         return tensor.to(self.device)
-
-
-class _Report:
-    """Progress on stderr."""
-
-    def __init__(self, verbose: str | int, first: int, last: int) -> None:
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
-        self.lines, self.last, self.bar = verbose in (1, 2), last, None
-        if verbose == "auto" and sys.stderr.isatty():
-            import importlib
-
-            self.bar = importlib.import_module("tqdm").tqdm(total=last - first, file=sys.stderr, dynamic_ncols=True)
-
-    def epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """Tell of an epoch."""
-        text = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
-        if self.bar is not None:
-            self.bar.set_postfix_str(text)
-            self.bar.update()
-        elif self.lines:
-            print(f"epoch {epoch + 1}/{self.last}  {text}", file=sys.stderr, flush=True)
-
-    def __enter__(self) -> _Report:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
 
 def _array(values: Any) -> np.ndarray[Any, Any]:

@@ -148,9 +148,8 @@ class Layer:
 
     def _tensors(self) -> list[Tensor]:
         # Without batch norm's count of batches, which Keras does not keep.
-        module = self.built()
-        buffers = [buffer for name, buffer in module.named_buffers() if not name.endswith("num_batches_tracked")]
-        return [*module.parameters(), *buffers]
+        state = self.built().state_dict(keep_vars=True)
+        return [tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")]
 
 
 def activation_of(activation: Any) -> nn.Module | None:

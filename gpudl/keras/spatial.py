@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gpudl import nn
 from gpudl.autograd.tensor import Tensor
 from gpudl.keras.recipe import Apply, Initializer, Layer, Shape, activated, filled
+from gpudl.ops.create import ones
 
 
 class ChannelsLast(nn.Module):
@@ -36,6 +38,12 @@ def _same(shape: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> list[
         missing = max((-(-size // stride) - 1) * stride + (width - 1) * gap + 1 - size, 0)
         padding.append((missing // 2, missing - missing // 2))
     return padding
+
+
+def _pad(sides: list[tuple[int, int]], filler: float) -> nn.Module:
+    """Padding of channels-first inputs, given before and after in each dimension."""
+    widths = tuple(width for side in reversed(sides) for width in side)
+    return nn.ConstantPad1d(widths, filler) if len(sides) == 1 else nn.ConstantPad2d(widths, filler)
 
 
 def _require_padding(layer: str, padding: str) -> None:
@@ -75,7 +83,7 @@ class _Conv(Layer):
                 f"{type(self).__name__}: expected samples of {self.dimensions + 1} dimensions, channels last, "
                 f"got {shape}"
             )
-        kind, pad = {1: (nn.Conv1d, nn.ConstantPad1d), 2: (nn.Conv2d, nn.ConstantPad2d)}[self.dimensions]
+        kind: Any = nn.Conv1d if self.dimensions == 1 else nn.Conv2d
         conv: Any = kind(
             shape[-1],
             self.filters,
@@ -93,7 +101,7 @@ class _Conv(Layer):
             if all(before == after for before, after in sides):
                 conv.padding = tuple(before for before, _ in sides)
             else:
-                module = nn.Sequential(pad(tuple(n for side in reversed(sides) for n in side), 0.0), conv)
+                module = nn.Sequential(_pad(sides, 0.0), conv)
         return activated(ChannelsLast(module), self.activation)
 
 
@@ -130,13 +138,11 @@ class _Pooling2D(Layer):
         self.strides = self.pool_size if strides is None else _tuple(strides, 2)
         self.padding = padding
 
-    def arguments(self, shape: Shape) -> dict[str, Any]:
-        """Of the module. A pool leaves out what lies outside, so that half of "same" padding and ceil_mode are all."""
-        padding: tuple[int, ...] = (0, 0)
-        if self.padding == "same":
-            padding = tuple(before for before, _ in _same(shape[:-1], self.pool_size, self.strides, (1, 1)))
-        sizes = {"kernel_size": self.pool_size, "stride": self.strides, "padding": padding}
-        return {**sizes, "ceil_mode": self.padding == "same"}
+    def pad(self, shape: Shape, filler: float) -> nn.Module:
+        """What stands before the pool."""
+        if self.padding == "valid":
+            return nn.Identity()
+        return _pad(_same(shape[:-1], self.pool_size, self.strides, (1, 1)), filler)
 
 
 class MaxPooling2D(_Pooling2D):
@@ -149,14 +155,29 @@ class MaxPooling2D(_Pooling2D):
     """
 
     def make(self, shape: Shape) -> nn.Module:
-        return ChannelsLast(nn.MaxPool2d(**self.arguments(shape)))
+        pool = nn.MaxPool2d(self.pool_size, self.strides)
+        return ChannelsLast(nn.Sequential(self.pad(shape, -math.inf), pool))
 
 
 class AveragePooling2D(_Pooling2D):
     """The mean of each window, of what lies inside; arguments as MaxPooling2D."""
 
     def make(self, shape: Shape) -> nn.Module:
-        return ChannelsLast(nn.AvgPool2d(**self.arguments(shape), count_include_pad=False))
+        return ChannelsLast(AverageInside(self.pad(shape, 0.0), nn.AvgPool2d(self.pool_size, self.strides), shape))
+
+
+class AverageInside(nn.Module):
+    """Means of windows that reach over the edge, of what lies inside."""
+
+    share: Tensor
+
+    def __init__(self, pad: nn.Module, pool: nn.Module, shape: Shape) -> None:
+        super().__init__()
+        self.pad, self.pool = pad, pool
+        self.register_buffer("share", pool(pad(ones(1, 1, *shape[:-1]))), persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.pool(self.pad(input)) / self.share  # type: ignore[no-any-return]
 
 
 class GlobalAveragePooling2D(Layer):
