@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "optim": [*_core, "nn"],
     "func": _core,
     "gpudl": [*_library, "func"],
+    "keras": _library,
     "train": [*_library, "gpudl"],
     "cli": [*_library, "gpudl", "train"],
     "__main__": ["cli"],

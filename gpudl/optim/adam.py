@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
+from gpudl.optim.optimizer import Group, Optimizer, require_betas, require_nonnegative
 from gpudl.optim.pieces import pieces, scalars
 
 __all__ = ["Adam", "AdamW"]
@@ -114,8 +113,6 @@ class Adam(Optimizer):
     Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
 
-    buffers = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -134,27 +131,23 @@ class Adam(Optimizer):
 
     def check(self, group: Group) -> None:
         require_nonnegative(type(self).__name__, group, "lr", "eps", "weight_decay")
-        betas = group["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {betas}")
+        require_betas(type(self).__name__, group)
 
-    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = wrap(np.zeros((), np.float32), None)  # a tensor, as in PyTorch's checkpoints
-        count = state["step"].array
-        step = int(count) + 1
-        count[...] = step
+    def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:
+        return dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2], 0.0)
+
+    def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
         beta1, beta2 = group["betas"]
         adam_step_(
-            parameter.array,
-            -gradient if group["maximize"] else gradient,
-            kept(state, "exp_avg", parameter),
-            kept(state, "exp_avg_sq", parameter),
-            kept(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None,
+            p,
+            dp,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            state.get("max_exp_avg_sq"),
             step,
             float(group["lr"]),
-            beta1,
-            beta2,
+            float(beta1),
+            float(beta2),
             group["eps"],
             group["weight_decay"],
             group["decoupled_weight_decay"],

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
+from gpudl.backend.kernel import Kernel
 
 PIECE = 1 << 15
 """Elements. A step makes about ten passes over five arrays: 640 KB of float32 fit the second-level cache of current
@@ -31,3 +32,19 @@ def pieces(*arrays: Array | None) -> Iterable[tuple[Any, ...]]:
 def scalars(dtype: DType, *numbers: float) -> list[np.ndarray[Any, Any]]:
     """Numbers as 0-d arrays, which NumPy multiplies an array by in half the time it takes for Python floats."""
     return [np.array(number, dtype) for number in numbers]
+
+
+def in_pieces(step: Kernel, count: int) -> None:
+    """Let the CPU run a step's reference a piece at a time, for float32 and float64.
+
+    Args:
+        step: a kernel that changes its arguments and returns nothing.
+        count: how many of its first arguments are arrays, or None.
+    """
+
+    def body(*args: Any) -> None:
+        for piece in pieces(*args[:count]):
+            step.reference(*piece, *args[count:])
+
+    body.__name__ = f"{step.name}_in_pieces"
+    step.cpu("float32", "float64")(body)

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
+from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
 from gpudl.optim.pieces import pieces, scalars
 
 __all__ = ["SGD"]
@@ -84,7 +83,7 @@ class SGD(Optimizer):
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
     """
 
-    buffers = ("momentum_buffer",)
+    counts = False
 
     def __init__(
         self,
@@ -105,20 +104,17 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening 0")
 
-    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
-        momentum, dampening = group["momentum"], group["dampening"]
-        m = None
-        if momentum:
-            if "momentum_buffer" not in state:
-                dampening = 0  # 0 momentum + g: the first gradient enters whole
-            m = kept(state, "momentum_buffer", parameter)
+    def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if group["momentum"] else {}
+
+    def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
         sgd_step_(
-            parameter.array,
-            -gradient if group["maximize"] else gradient,
-            m,
+            p,
+            dp,
+            state.get("momentum_buffer"),
             float(group["lr"]),
-            momentum,
-            dampening,
-            group["weight_decay"],
+            group["momentum"],
+            group["dampening"] if step > 1 else 0,  # the first gradient enters the momentum whole
+            float(group["weight_decay"]),
             group["nesterov"],
         )

@@ -166,7 +166,7 @@ def wrong_shape(saved):
         (fewer_groups, r"groups of \[2, 4\] parameters, the state has groups of \[2\]"),
         (longer_group, r"groups of \[2, 4\] parameters, the state has groups of \[3, 4\]"),
         (unknown_parameter, "values for parameter 77"),
-        (wrong_shape, r"of parameter 0 has shape \(4, 3\), the parameter \(3, 4\)"),
+        (wrong_shape, r"of parameter 0 has shape \(4, 3\), but must have \(3, 4\)"),
     ],
 )
 @pytest.mark.parametrize(("name", "settings"), KINDS[1:])
