@@ -48,5 +48,3 @@ from gpudl.nn.softmax import *
 from gpudl.nn.transformer import *
 from gpudl.nn.transformer_layers import *
 from gpudl.nn.uninitialized import *
-from gpudl.nn.shuffle import *
-from gpudl.nn.softmax import *
