@@ -1,4 +1,4 @@
-"""How the CPU bodies of optimizer steps go over memory: a piece at a time, each small enough to stay in the cache."""
+"""How the steps of elementwise optimizers go over memory on the CPU: in pieces that stay in the cache."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ PIECE = 1 << 15
 CPUs, and the time for the calls is small beside that for the elements."""
 
 
-def pieces(*arrays: Array | None) -> Iterable[tuple[Any, ...]]:
+def pieces(*arrays: Array) -> Iterable[tuple[Any, ...]]:
     """Arrays of one shape, cut alike: flat pieces of at most PIECE elements, in order.
 
-    Arrays that are small, or that do not lie in C order without gaps, come whole and in their shape. None, for an
-    array that a step does not need, stays None.
+    Arrays that are small, that do not lie in C order without gaps, or that are not NumPy's, come whole and in their
+    shape.
     """
-    size = arrays[0].size  # type: ignore[union-attr]
-    if size <= PIECE or not all(x is None or x.flags.c_contiguous for x in arrays):
+    size = arrays[0].size
+    if size <= PIECE or not all(type(x) is np.ndarray and x.flags.c_contiguous for x in arrays):
         return (arrays,)
-    flat = [None if x is None else x.reshape(-1) for x in arrays]
-    return (tuple([None if x is None else x[start : start + PIECE] for x in flat]) for start in range(0, size, PIECE))
+    flat = [x.reshape(-1) for x in arrays]
+    return (tuple([x[start : start + PIECE] for x in flat]) for start in range(0, size, PIECE))
 
 
 def scalars(dtype: DType, *numbers: float) -> list[np.ndarray[Any, Any]]:
