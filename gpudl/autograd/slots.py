@@ -50,7 +50,7 @@ class Slot:
     def accepts(self, gradient: Array) -> bool:
         """True if a gradient may be put here: it fits, and nobody sees the one that was here before."""
         home = self.gradient
-        return sys.getrefcount(home) == _UNSEEN and gradient.dtype is home.dtype and gradient.shape == home.shape
+        return sys.getrefcount(home) == _UNSEEN and gradient.dtype == home.dtype and gradient.shape == home.shape
 
 
 def _references(slot: Slot) -> int:

@@ -2,6 +2,7 @@
 
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
+from gpudl.nn import utils as utils
 from gpudl.nn.activation import *
 from gpudl.nn.containers import *
 from gpudl.nn.flatten import *

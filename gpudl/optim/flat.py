@@ -106,7 +106,7 @@ def _put_back(parameter: Tensor, slot: Slot) -> bool:
     """Copy what was assigned to `parameter.data` into its slot again; False if that cannot be."""
     if not _is_movable(parameter) or type(parameter.array.base) is Memory or others(slot, "values") > 1:
         return False
-    if parameter.array.dtype is not slot.values.dtype or parameter.shape != slot.values.shape:
+    if parameter.array.dtype != slot.values.dtype or parameter.shape != slot.values.shape:
         return False
     _fill(parameter, slot)
     return True

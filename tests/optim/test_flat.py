@@ -1,77 +1,18 @@
-"""Parameters, gradients and state end to end in memory: the same numbers as PyTorch, whatever users do to them."""
+"""Parameters, gradients and state end to end in memory: one call for a step, and the numbers of PyTorch."""
 
 import copy
-import gc
 import pickle
 
 import numpy as np
 import pytest
 from beside_torch import host, torch, values
+from small_nets import assert_same, backward, both, calls_of, each_kind, is_flat, net, train
 from tolerances import assert_close
 
 import gpudl
 from gpudl import nn, optim
-from gpudl.autograd.slots import Memory, joined
+from gpudl.autograd.slots import Memory
 from gpudl.optim.stretch import Scalar
-
-KINDS = [
-    ("SGD", {"lr": 0.1}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.1}),
-    ("Adam", {"lr": 0.05, "weight_decay": 0.1}),
-    ("AdamW", {"lr": 0.05, "amsgrad": True, "maximize": True}),
-]
-each_kind = pytest.mark.parametrize(("name", "settings"), KINDS)
-
-
-def net(lib, dtype="float32", bias=True):
-    """The same small model in either library."""
-    model = lib.nn.Sequential(
-        lib.nn.Linear(4, 6), lib.nn.Tanh(), lib.nn.Linear(6, 5), lib.nn.Tanh(), lib.nn.Linear(5, 3, bias=bias)
-    )
-    with lib.no_grad():
-        for seed, p in enumerate(model.parameters()):
-            p.copy_(lib.tensor(values(tuple(p.shape), "float32", seed)))
-    return model.to(getattr(lib, dtype))
-
-
-def backward(lib, model, seed):
-    dtype = next(model.parameters()).dtype
-    x = lib.tensor(values((7, 4), "float32", seed)).to(dtype)
-    (model(x) ** 2).mean().backward()
-
-
-def train(lib, model, optimizer, first=0, steps=5, set_to_none=True):
-    for step in range(first, first + steps):
-        optimizer.zero_grad(set_to_none)
-        backward(lib, model, step)
-        optimizer.step()
-
-
-def assert_same(model, other, slack=20):
-    for (name, p), q in zip(model.named_parameters(), other.parameters(), strict=True):
-        assert_close(host(p), host(q), name, slack)
-
-
-def calls_of(optimizer):
-    """Count the elements that each call of `update` gets."""
-    sizes, update = [], optimizer.update
-
-    def counted(p, *rest):
-        sizes.append(p.size)
-        update(p, *rest)
-
-    optimizer.update = counted
-    return sizes
-
-
-def is_flat(given):
-    """True if these lie end to end, values and gradients."""
-    return len(joined([p.array for p in given])) == len(joined([p.grad.array for p in given])) == 1
-
-
-def both(name, settings, **options):
-    models = [net(lib, **options) for lib in (gpudl, torch)]
-    return models, [getattr(lib.optim, name)(m.parameters(), **settings) for lib, m in zip((gpudl, torch), models)]
 
 
 @each_kind
@@ -209,84 +150,6 @@ def test_assigned_data_goes_back_to_its_place():
         assert weight.array is place
     train(gpudl, model, optimizer, 3, 1)
     assert is_flat(list(model.parameters()))
-
-
-@each_kind
-def test_who_shares_a_parameters_memory_goes_on_to_share_it(name, settings):
-    numbers = values(3, "float32")
-    given = [
-        nn.Parameter(gpudl.from_numpy(numbers)),
-        nn.Parameter(gpudl.ones(4)),
-        nn.Parameter(gpudl.ones(2)),
-        nn.Parameter(gpudl.ones(5)),
-    ]
-    twin = nn.Parameter(given[1].detach())
-    saved, view = given[2].detach(), given[3].data[1:3]
-    optimizer = getattr(optim, name)([*given, twin], **settings)
-    for _ in range(3):
-        optimizer.zero_grad()
-        sum((p * p).sum() for p in [*given, twin]).backward()
-        optimizer.step()
-        assert np.array_equal(numbers, host(given[0]))
-        assert np.array_equal(host(twin), host(given[1]))
-        assert np.array_equal(host(saved), host(given[2]))
-        assert np.array_equal(host(view), host(given[3])[1:3])
-    assert not np.array_equal(host(given[2]), np.ones(2))
-
-
-def test_state_dict_of_the_model_taken_before_the_optimizer_is_made_stays_alive():
-    model = net(gpudl)
-    saved = model.state_dict()
-    optimizer = optim.Adam(model.parameters(), lr=0.1)
-    train(gpudl, model, optimizer)
-    assert all(np.array_equal(host(saved[key]), host(p)) for key, p in model.named_parameters())
-    del saved
-    gc.collect()
-    train(gpudl, model, optimizer)
-    train(gpudl, model, optimizer)
-    assert is_flat(list(model.parameters()))
-
-
-@pytest.mark.parametrize("kept", ["tensor", "array", "view", "numpy", "detached", "sliced view"])
-def test_a_gradient_that_somebody_holds_is_not_overwritten(kept):
-    model = net(gpudl)
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    backward(gpudl, model, 0)
-    held = (
-        lambda g: {
-            "tensor": lambda: g,
-            "array": lambda: g.array,
-            "view": lambda: g.t(),
-            "numpy": lambda: g.numpy(),
-            "detached": lambda: g.detach(),
-            "sliced view": lambda: g.array[1:].T[2:],
-        }[kept]()
-    )(model[2].weight.grad)
-    before = np.array(held.array if isinstance(held, gpudl.Tensor) else held)
-    for step in range(1, 4):
-        optimizer.zero_grad()
-        backward(gpudl, model, step)
-        now = held.array if isinstance(held, gpudl.Tensor) else held
-        assert np.array_equal(now, before)
-        assert not np.shares_memory(model[2].weight.grad.array, now)
-        optimizer.step()
-    del held, now
-    optimizer.zero_grad()
-    backward(gpudl, model, 9)
-    assert is_flat(list(model.parameters()))
-
-
-def test_a_graph_that_saved_a_gradient_still_has_it():
-    model = net(gpudl)
-    optim.SGD(model.parameters(), lr=0.1)
-    backward(gpudl, model, 0)
-    w = gpudl.tensor(values((5, 6), "float32"), requires_grad=True)
-    wanted = host(model[2].weight.grad).copy()
-    loss = (w * model[2].weight.grad).sum()
-    model.zero_grad()
-    backward(gpudl, model, 1)
-    loss.backward()
-    assert np.array_equal(host(w.grad), wanted)
 
 
 @pytest.mark.filterwarnings("ignore:Using backward.. with create_graph")

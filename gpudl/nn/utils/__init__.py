@@ -1,0 +1,6 @@
+"""Tools for the parameters of models."""
+
+from gpudl.nn.utils.clip_grad import clip_grad_norm_ as clip_grad_norm_
+from gpudl.nn.utils.clip_grad import clip_grad_value_ as clip_grad_value_
+from gpudl.nn.utils.clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
+from gpudl.nn.utils.clip_grad import get_total_norm as get_total_norm
