@@ -18,7 +18,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_nonnegative
-from gpudl.optim.pieces import scalars
+from gpudl.optim.pieces import scalars, scratch
 
 __all__ = ["Adam", "AdamW"]
 
@@ -75,7 +75,7 @@ def adam_step_cpu_(
     root = math.sqrt(1 - beta2**step)
     rate = lr * root / (1 - beta1**step)
     small, scale, keep1, add1, keep2, add2 = scalars(p.dtype, eps * root, rate, beta1, 1 - beta1, beta2, 1 - beta2)
-    s = np.empty_like(p)
+    s = scratch(p)
     g = dp
     if weight_decay and decoupled:
         p *= 1 - lr * weight_decay

@@ -11,7 +11,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, quiet
 from gpudl.nn.parameter import clear_grads
 from gpudl.optim.flat import Layout
-from gpudl.optim.hooks import Hooks, with_hooks
+from gpudl.optim.hooks import Hooks
 from gpudl.optim.pieces import pieces
 from gpudl.optim.saving import packed, unpacked
 from gpudl.optim.stretch import Buffer, State, Stretch
@@ -158,7 +158,6 @@ class Optimizer(Hooks):
         """
         raise NotImplementedError(f"{type(self).__name__} has no update method")
 
-    @with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
 from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_nonnegative
-from gpudl.optim.pieces import scalars
+from gpudl.optim.pieces import scalars, scratch
 
 __all__ = ["SGD"]
 
@@ -52,20 +54,21 @@ def sgd_step_cpu_(
     nesterov: bool,
 ) -> None:
     rate, keep = scalars(p.dtype, lr, momentum)
+    s = scratch(p)
     g = dp
     if weight_decay:
         g = p * weight_decay
         g += dp
     if m is not None:
         m *= keep
-        m += g * (1 - dampening) if dampening else g
+        m += np.multiply(g, 1 - dampening, out=s) if dampening else g
         if nesterov:
             ahead = m * keep
             ahead += g
             g = ahead
         else:
             g = m
-    p -= g * rate
+    p -= np.multiply(g, rate, out=s)
 
 
 class SGD(Optimizer):
