@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpudl.autograd.grad_mode import no_grad
+from gpudl.autograd.inplace import require_writable
+from gpudl.autograd.slots import joined
 from gpudl.autograd.tensor import Tensor, adopt, like
 from gpudl.ops.create import zeros
 
@@ -67,11 +69,20 @@ def _values(data: Any, kind: str) -> Tensor:
 
 def clear_grads(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     """Drop the gradients, or fill them with 0 in place, whatever graph they have cut off."""
+    if set_to_none:
+        for parameter in parameters:
+            parameter._grad = None
+        return
+    arrays = []
     with no_grad():
         for parameter in parameters:
             gradient = parameter._grad
             if gradient is not None:
-                if set_to_none:
-                    parameter._grad = None
-                else:
-                    parameter._grad = (gradient.detach() if gradient.requires_grad else gradient).zero_()
+                if gradient.requires_grad:
+                    parameter._grad = gradient = gradient.detach()
+                require_writable(gradient, "zero_grad")
+                if gradient._version is not None:
+                    gradient._version[0] += 1
+                arrays.append(gradient.array)
+    for array in joined(arrays):
+        array[...] = 0

@@ -12,8 +12,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, decayed, require_nonnegative, require_undifferentiable
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_nonnegative
 
 __all__ = ["Adadelta"]
 
@@ -43,9 +42,6 @@ def adadelta_step_(
     p -= change
 
 
-in_pieces(adadelta_step_, 4)
-
-
 class Adadelta(Optimizer):
     """Adadelta.
 
@@ -56,8 +52,9 @@ class Adadelta(Optimizer):
         eps: under both roots, >= 0.
         weight_decay: added to the gradient times the parameter, >= 0.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Zeiler 2012, arXiv:1212.5701.
     """
 
@@ -74,11 +71,12 @@ class Adadelta(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        require_undifferentiable("Adadelta", differentiable)
         settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, settings)
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("Adadelta", group)
         require_nonnegative("Adadelta", group, "lr", "eps", "weight_decay")
         if not 0 <= group["rho"] <= 1:
             raise ValueError(f"Adadelta: rho must be in [0, 1], got {group['rho']}")

@@ -12,8 +12,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, decayed, require_nonnegative, require_undifferentiable
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_nonnegative
 
 __all__ = ["Adagrad"]
 
@@ -31,9 +30,6 @@ def adagrad_step_(p: Array, dp: Array, total: Array, rate: float, eps: float, we
     p -= change
 
 
-in_pieces(adagrad_step_, 3)
-
-
 class Adagrad(Optimizer):
     """Adagrad.
 
@@ -45,8 +41,9 @@ class Adagrad(Optimizer):
         initial_accumulator_value: of the sum of squares, >= 0.
         eps: added to the denominator, >= 0.
         maximize: ascend instead.
-        foreach, fused, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, fused, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Duchi, Hazan & Singer 2011.
     """
 
@@ -66,11 +63,12 @@ class Adagrad(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        require_undifferentiable("Adagrad", differentiable)
         settings = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, {**settings, "initial_accumulator_value": initial_accumulator_value})
+        implementation = {"foreach": foreach, "differentiable": differentiable, "fused": fused}
+        super().__init__(params, {**settings, "initial_accumulator_value": initial_accumulator_value, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("Adagrad", group)
         settings = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
         require_nonnegative("Adagrad", group, *settings)
 

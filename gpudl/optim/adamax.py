@@ -16,11 +16,10 @@ from gpudl.optim.optimizer import (
     Group,
     Optimizer,
     decayed,
+    refuse_unsupported,
     require_betas,
     require_nonnegative,
-    require_undifferentiable,
 )
-from gpudl.optim.pieces import in_pieces
 
 __all__ = ["Adamax"]
 
@@ -43,9 +42,6 @@ def adamax_step_(
     p -= size
 
 
-in_pieces(adamax_step_, 4)
-
-
 class Adamax(Optimizer):
     """Adamax.
 
@@ -56,8 +52,9 @@ class Adamax(Optimizer):
         eps: added to the size of each gradient, >= 0.
         weight_decay: added to the gradient times the parameter, >= 0.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
 
@@ -74,11 +71,12 @@ class Adamax(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        require_undifferentiable("Adamax", differentiable)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, settings)
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("Adamax", group)
         require_nonnegative("Adamax", group, "lr", "eps", "weight_decay")
         require_betas("Adamax", group)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, Scalar, decayed, require_nonnegative, require_undifferentiable
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_nonnegative
+from gpudl.optim.stretch import Scalar
 
 __all__ = ["ASGD"]
 
@@ -32,9 +32,6 @@ def asgd_step_(p: Array, dp: Array, average: Array, eta: float, mu: float, lambd
         average += away
 
 
-in_pieces(asgd_step_, 3)
-
-
 class ASGD(Optimizer):
     """Averaged stochastic gradient descent; the average is in the state, under "ax".
 
@@ -46,8 +43,9 @@ class ASGD(Optimizer):
         t0: step at which the average begins.
         weight_decay: added to the gradient times the parameter, >= 0.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Polyak & Juditsky 1992.
     """
 
@@ -64,11 +62,12 @@ class ASGD(Optimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        require_undifferentiable("ASGD", differentiable)
         settings = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "maximize": maximize})
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, "maximize": maximize, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("ASGD", group)
         require_nonnegative("ASGD", group, "lr", "weight_decay")
 
     def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float | Scalar]:

@@ -13,7 +13,6 @@ from typing import Any
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.optim.optimizer import Group, Optimizer, require_betas, require_nonnegative
-from gpudl.optim.pieces import in_pieces
 
 __all__ = ["Lion"]
 
@@ -30,9 +29,6 @@ def lion_step_(p: Array, dp: Array, m: Array, lr: float, beta1: float, beta2: fl
     p -= change
     m *= beta2
     m += (1 - beta2) * dp
-
-
-in_pieces(lion_step_, 3)
 
 
 class Lion(Optimizer):

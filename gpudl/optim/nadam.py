@@ -13,16 +13,8 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import (
-    Group,
-    Optimizer,
-    Scalar,
-    decayed,
-    require_betas,
-    require_nonnegative,
-    require_undifferentiable,
-)
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_betas, require_nonnegative
+from gpudl.optim.stretch import Scalar
 
 __all__ = ["NAdam"]
 
@@ -60,9 +52,6 @@ def nadam_step_(
     p -= change
 
 
-in_pieces(nadam_step_, 4)
-
-
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum.
 
@@ -75,8 +64,9 @@ class NAdam(Optimizer):
         momentum_decay: how fast the momentum grows to its full strength, >= 0.
         decoupled_weight_decay: shrink the parameters by lr * weight_decay, as AdamW, instead of adding to the gradient.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Dozat 2016, "Incorporating Nesterov Momentum into Adam".
     """
 
@@ -95,12 +85,13 @@ class NAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        require_undifferentiable("NAdam", differentiable)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         switches = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
-        super().__init__(params, {**settings, "momentum_decay": momentum_decay, **switches})
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, "momentum_decay": momentum_decay, **switches, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("NAdam", group)
         require_nonnegative("NAdam", group, "lr", "eps", "weight_decay", "momentum_decay")
         require_betas("NAdam", group)
 

@@ -21,11 +21,10 @@ from gpudl.optim.optimizer import (
     Group,
     Optimizer,
     decayed,
+    refuse_unsupported,
     require_betas,
     require_nonnegative,
-    require_undifferentiable,
 )
-from gpudl.optim.pieces import in_pieces
 
 __all__ = ["RAdam"]
 
@@ -64,9 +63,6 @@ def radam_step_(
     p -= change
 
 
-in_pieces(radam_step_, 4)
-
-
 class RAdam(Optimizer):
     """Rectified Adam.
 
@@ -78,8 +74,9 @@ class RAdam(Optimizer):
         weight_decay: >= 0.
         decoupled_weight_decay: shrink the parameters by lr * weight_decay, as AdamW, instead of adding to the gradient.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Liu et al. 2020, arXiv:1908.03265.
     """
 
@@ -97,11 +94,15 @@ class RAdam(Optimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        require_undifferentiable("RAdam", differentiable)
         settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay})
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(
+            params,
+            {**settings, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay, **implementation},
+        )
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("RAdam", group)
         require_nonnegative("RAdam", group, "lr", "eps", "weight_decay")
         require_betas("RAdam", group)
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, decayed, require_nonnegative, require_undifferentiable
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_nonnegative
 
 __all__ = ["RMSprop"]
 
@@ -58,9 +57,6 @@ def rmsprop_step_(
     p -= change
 
 
-in_pieces(rmsprop_step_, 5)
-
-
 class RMSprop(Optimizer):
     """RMSprop.
 
@@ -73,8 +69,9 @@ class RMSprop(Optimizer):
         momentum: of the steps, >= 0; 0 for none.
         centered: divide by the standard deviation.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Tieleman & Hinton 2012; Graves 2013, arXiv:1308.0850.
     """
 
@@ -92,11 +89,12 @@ class RMSprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        require_undifferentiable("RMSprop", differentiable)
         settings = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "centered": centered, "maximize": maximize})
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, "centered": centered, "maximize": maximize, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("RMSprop", group)
         require_nonnegative("RMSprop", group, "lr", "alpha", "eps", "weight_decay", "momentum")
 
     def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:

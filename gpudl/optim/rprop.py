@@ -14,8 +14,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative, require_undifferentiable
-from gpudl.optim.pieces import in_pieces
+from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_nonnegative
 
 __all__ = ["Rprop"]
 
@@ -35,9 +34,6 @@ def rprop_step_(
     p -= xp.sign(before) * size
 
 
-in_pieces(rprop_step_, 4)
-
-
 class Rprop(Optimizer):
     """Resilient backpropagation.
 
@@ -47,8 +43,9 @@ class Rprop(Optimizer):
         etas: factors on a step size whose gradient turned, in (0, 1), and on one whose gradient did not, > 1.
         step_sizes: bounds of the step sizes.
         maximize: ascend instead.
-        foreach, capturable, differentiable: taken for PyTorch's sake; differentiable=True is refused.
-    Raises: ValueError for a setting out of range.
+        foreach, capturable, differentiable: PyTorch's choices between its implementations; accepted, and change
+            nothing, but differentiable must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Riedmiller & Braun 1993.
     """
 
@@ -64,10 +61,12 @@ class Rprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        require_undifferentiable("Rprop", differentiable)
-        super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize})
+        settings = {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize}
+        implementation = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable}
+        super().__init__(params, {**settings, **implementation})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("Rprop", group)
         require_nonnegative("Rprop", group, "lr")
         down, up = group["etas"]
         if not 0 < down < 1 < up:
