@@ -30,9 +30,6 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
 WINGS = [
-    "autograd", "data", "func", "linalg", "nn", "nn.functional", "nn.init", "nn.utils", "optim", "random", "special",
-    "train",
-]  # fmt: skip
     "autograd",
     "data",
     "func",
