@@ -37,6 +37,8 @@ class LBFGS(Optimizer):
     Source: Liu & Nocedal 1989.
     """
 
+    needs_closure = True
+
     def __init__(
         self,
         params: Iterable[Any],

@@ -53,11 +53,13 @@ class Optimizer(Hooks):
             given a flat run of several parameters at once. False: one parameter at a time, in its shape.
         counts: True where the state has PyTorch's `step`, a 0-d float32 tensor on the host.
         eager: True where the state is there from construction on, as Adagrad's; else it is made at the first update.
+        needs_closure: True where step() must be given a closure, as L-BFGS must.
     """
 
     elementwise: ClassVar[bool] = True
     counts: ClassVar[bool] = True
     eager: ClassVar[bool] = False
+    needs_closure: ClassVar[bool] = False
     _opt_called = False  # whether step() ever was; schedules look
     _waits = False  # whether a lazy module's parameter may have no shape yet
 

@@ -10,7 +10,7 @@ from small_nets import assert_same, backward, both, calls_of, each_kind, is_flat
 from tolerances import assert_close
 
 import gpudl
-from gpudl import nn, optim
+from gpudl import optim
 from gpudl.autograd.slots import Memory
 from gpudl.optim.stretch import Scalar
 
@@ -279,15 +279,6 @@ def test_state_that_the_user_changes_counts(name, settings):
         train(lib, model, optimizer, 4, 2)
         results.append(model)
     assert_same(*results)
-
-
-def test_an_uninitialized_parameter_is_refused():
-    class Lazy(nn.Parameter):
-        def materialize(self, shape):
-            raise NotImplementedError
-
-    with pytest.raises(ValueError, match="has no shape yet"):
-        optim.SGD([Lazy(gpudl.ones(0))])
 
 
 def test_scalars_of_a_run_are_those_of_each_parameter():
