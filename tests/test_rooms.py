@@ -41,6 +41,7 @@ WINGS = [
     "keras.optimizers",
     "keras.utils",
     "linalg",
+    "models",
     "nn",
     "nn.functional",
     "nn.init",
