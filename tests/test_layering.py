@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,3 +198,9 @@ def test_files_are_about_300_lines_at_most() -> None:
     counts = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     long = [f"{path.relative_to(ROOT)}: {count} lines" for path, count in sorted(counts.items()) if count > LINES]
     assert counts and not long, "two rooms in one file:\n" + "\n".join(long)
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports them by these names."""
+    counts = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert counts and max(counts.values()) == 1, [name for name, count in counts.items() if count > 1]
