@@ -9,6 +9,10 @@ class ShapeError(ValueError, RuntimeError):
     """Shapes that an operation cannot combine. PyTorch raises RuntimeError and NumPy ValueError here: it is both."""
 
 
+class AttentionError(ShapeError, AssertionError):
+    """What an attention cannot take. PyTorch raises AssertionError for most of it and else RuntimeError: it is both."""
+
+
 class OutOfRangeError(IndexError, RuntimeError):
     """An index beyond the end of a dimension. PyTorch raises one or the other by the operation: it is both."""
 

@@ -5,8 +5,10 @@ from gpudl.nn import init as init
 from gpudl.nn.activation import *
 from gpudl.nn.adaptive_pool import *
 from gpudl.nn.adaptive_softmax import *
+from gpudl.nn.attention import *
 from gpudl.nn.avg_pool import *
 from gpudl.nn.batch_norm import *
+from gpudl.nn.causal_attention import *
 from gpudl.nn.class_losses import *
 from gpudl.nn.containers import *
 from gpudl.nn.conv import *
@@ -18,6 +20,7 @@ from gpudl.nn.flatten import *
 from gpudl.nn.fold import *
 from gpudl.nn.fractional_max_pool import *
 from gpudl.nn.instance_norm import *
+from gpudl.nn.kv_cache import *
 from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
 from gpudl.nn.linear_cross_entropy import *
@@ -30,5 +33,8 @@ from gpudl.nn.padding import *
 from gpudl.nn.parameter import Parameter as Parameter
 from gpudl.nn.rectifiers import *
 from gpudl.nn.resample import *
+from gpudl.nn.rotary import *
 from gpudl.nn.shuffle import *
 from gpudl.nn.softmax import *
+from gpudl.nn.transformer import *
+from gpudl.nn.transformer_layers import *

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from gpudl.nn.module import Module
 
-__all__ = ["Sequential"]
+__all__ = ["ModuleList", "Sequential"]
+
+
+class ModuleList(Module):
+    """A list of modules.
+
+    Args:
+        modules: named "0", "1", ...
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__()
+        for number, module in enumerate(modules):
+            self.add_module(str(number), module)
+
+    def __getitem__(self, index: int) -> Any:
+        return list(self)[index]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __repr__(self) -> str:
+        lines: list[str] = []
+        for shown, run in groupby(enumerate(map(repr, self)), lambda pair: pair[1]):
+            first, *others = (number for number, _ in run)
+            label = f"({first}-{others[-1]}): {len(others) + 1} x " if others else f"({first}): "
+            lines += (label + shown).splitlines()
+        return "ModuleList(" + "".join(f"\n  {line}" for line in lines) + ("\n)" if lines else ")")
 
 
 class Sequential(Module):

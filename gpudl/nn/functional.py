@@ -35,6 +35,7 @@ from gpudl.ops.losses import *
 from gpudl.ops.margin_losses import *
 from gpudl.ops.max_pool2d import *
 from gpudl.ops.max_unpool import *
+from gpudl.ops.multi_head_attention import *
 from gpudl.ops.normalize import *
 from gpudl.ops.pad import *
 from gpudl.ops.pixel_shuffle import *
@@ -42,6 +43,7 @@ from gpudl.ops.pooling import *
 from gpudl.ops.prelu import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *
+from gpudl.ops.rotary_embedding import *
 from gpudl.ops.scaled_dot_product_attention import *
 from gpudl.ops.silu import *
 from gpudl.ops.similarity import *

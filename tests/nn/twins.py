@@ -50,7 +50,7 @@ def _outcome(lib, module, args, kwargs, where):
     seeds = [lib.tensor(array(*y.shape, dtype=str(y.dtype).removeprefix("torch."), seed=1), **where) for y in outputs]
     lib.autograd.backward(outputs, seeds)
     given = leaves([args, kwargs])
-    found.update({f"gradient of input {i}": x.grad for i, x in enumerate(given) if x.requires_grad})
+    found.update({f"gradient of input {i}": x.grad for i, x in enumerate(given) if getattr(x, "requires_grad", False)})
     found.update({f"gradient of {name}": p.grad for name, p in module.named_parameters()})
     found.update({f"buffer {name}": b for name, b in module.named_buffers()})
     return {label: None if value is None else _host(value) for label, value in found.items()}
