@@ -70,6 +70,7 @@ from gpudl.ops.gamma import *
 from gpudl.ops.gather import *
 from gpudl.ops.generator import *
 from gpudl.ops.group_norm import *
+from gpudl.ops.gru import *
 from gpudl.ops.histogram import *
 from gpudl.ops.index_along import *
 from gpudl.ops.join import *
@@ -77,6 +78,7 @@ from gpudl.ops.layer_norm import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
 from gpudl.ops.logic import *
+from gpudl.ops.lstm import *
 from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
 from gpudl.ops.max_pool2d import *
@@ -95,6 +97,7 @@ from gpudl.ops.products import *
 from gpudl.ops.quantile import *
 from gpudl.ops.ranges import *
 from gpudl.ops.rearrange import *
+from gpudl.ops.recurrent_cells import *
 from gpudl.ops.reduce import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *

@@ -2,6 +2,7 @@
 
 from gpudl.nn import functional as functional
 from gpudl.nn import init as init
+from gpudl.nn import utils as utils
 from gpudl.nn.activation import *
 from gpudl.nn.adaptive_pool import *
 from gpudl.nn.adaptive_softmax import *
@@ -38,3 +39,6 @@ from gpudl.nn.shuffle import *
 from gpudl.nn.softmax import *
 from gpudl.nn.transformer import *
 from gpudl.nn.transformer_layers import *
+from gpudl.nn.recurrent import *
+from gpudl.nn.recurrent_base import *
+from gpudl.nn.recurrent_cells import *

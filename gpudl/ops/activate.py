@@ -36,3 +36,11 @@ def logistic(x: Array) -> Array:
     y = xp_of(x).exp(-x)
     y += 1
     return 1 / y
+
+
+def logistic_(x: Array) -> None:
+    """The same as (1 + tanh(x / 2)) / 2, written over an array: in half the time, to a rounding of 1, not of itself."""
+    x *= 0.5
+    xp_of(x).tanh(x, out=x)
+    x *= 0.5
+    x += 0.5

@@ -1,0 +1,3 @@
+"""Helpers for layers and their inputs."""
+
+from gpudl.nn.utils import rnn as rnn
