@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from gpudl import data as data
     from gpudl import func as func
     from gpudl import linalg as linalg
+    from gpudl import models as models
     from gpudl import nn as nn
     from gpudl import optim as optim
 
@@ -143,7 +144,7 @@ def __getattr__(name: str) -> _Any:
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "func", "linalg", "nn", "optim"):
+    if name in ("data", "func", "linalg", "models", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

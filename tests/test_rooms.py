@@ -30,8 +30,8 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
 WINGS = [
-    "autograd", "data", "func", "linalg", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "optim",
-    "optim.lr_scheduler", "optim.swa_utils", "random", "special", "train",
+    "autograd", "data", "func", "linalg", "models", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn",
+    "optim", "optim.lr_scheduler", "optim.swa_utils", "random", "special", "train",
 ]  # fmt: skip
 DOCUMENTED = ("", *(f".{wing}" for wing in WINGS))
 
