@@ -33,12 +33,12 @@ from gpudl.nn.normalization import *
 from gpudl.nn.padding import *
 from gpudl.nn.parameter import Parameter as Parameter
 from gpudl.nn.rectifiers import *
+from gpudl.nn.recurrent import *
+from gpudl.nn.recurrent_base import *
+from gpudl.nn.recurrent_cells import *
 from gpudl.nn.resample import *
 from gpudl.nn.rotary import *
 from gpudl.nn.shuffle import *
 from gpudl.nn.softmax import *
 from gpudl.nn.transformer import *
 from gpudl.nn.transformer_layers import *
-from gpudl.nn.recurrent import *
-from gpudl.nn.recurrent_base import *
-from gpudl.nn.recurrent_cells import *

@@ -43,8 +43,8 @@ from gpudl.ops.pooling import *
 from gpudl.ops.prelu import *
 from gpudl.ops.relu import *
 from gpudl.ops.rms_norm import *
-from gpudl.ops.rotary_embedding import *
 from gpudl.ops.rnn import *
+from gpudl.ops.rotary_embedding import *
 from gpudl.ops.scaled_dot_product_attention import *
 from gpudl.ops.silu import *
 from gpudl.ops.similarity import *
