@@ -11,7 +11,7 @@ from gpudl.models.lenet import *
 from gpudl.models.lstm_classifier import *
 from gpudl.models.lstm_lm import *
 from gpudl.models.mlp import *
-from gpudl.models.mobilenet_v2 import *
+from gpudl.models.mobilenet import *
 from gpudl.models.resnet import *
 from gpudl.models.sampling import *
 from gpudl.models.unet import *

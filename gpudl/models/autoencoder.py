@@ -62,7 +62,7 @@ class VAE(nn.Module):
     Attributes:
         encoder: (n, in_features) to (n, hidden_features); mean, log_variance: from there to (n, latent_features).
         decoder: (n, latent_features) to (n, in_features), the logits of Bernoulli distributions.
-    Parameters: 807,824 for the default features.
+    Parameters: 815,824 for the default features.
     Source: Kingma & Welling 2013, arXiv:1312.6114, appendix C.
     """
 

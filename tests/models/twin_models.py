@@ -4,14 +4,20 @@ import functools
 import importlib
 import inspect
 import re
+import sys
 import types
+from pathlib import Path
 
 import pytest
 
 import gpudl
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nn"))
+from twins import array, compare, twins
+
 torch = pytest.importorskip("torch")
-torch.set_num_threads(1)
+
+__all__ = ["array", "compare", "models", "torch", "twins"]
 
 
 @functools.cache
@@ -23,17 +29,3 @@ def models(lib, file):
     twin = types.ModuleType(f"{file} in PyTorch")
     exec(compile(re.sub(r"\bgpudl\b", "torch", inspect.getsource(own)), twin.__name__, "exec"), twin.__dict__)
     return twin
-
-
-def twins(make):
-    """make(library) in both libraries, ours with PyTorch's weights; names and shapes of the state must agree."""
-    torch.manual_seed(0)
-    mine, theirs = make(gpudl), make(torch)
-    assert shapes(mine) == shapes(theirs)
-    mine.load_state_dict(theirs.state_dict())
-    return mine, theirs
-
-
-def shapes(model):
-    """Name and shape of each parameter and buffer, in order."""
-    return [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
