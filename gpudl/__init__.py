@@ -123,6 +123,7 @@ from gpudl.version import __version__ as __version__
 if TYPE_CHECKING:
     from gpudl import data as data
     from gpudl import func as func
+    from gpudl import keras as keras
     from gpudl import linalg as linalg
     from gpudl import models as models
     from gpudl import nn as nn
@@ -144,7 +145,7 @@ def __getattr__(name: str) -> _Any:
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "func", "linalg", "models", "nn", "optim"):
+    if name in ("data", "func", "keras", "linalg", "models", "nn", "optim"):
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

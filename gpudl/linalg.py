@@ -6,6 +6,7 @@ had: eigh is for symmetric matrices.
 
 from gpudl.backend.errors import LinAlgError as LinAlgError
 from gpudl.ops.factorize import *
+from gpudl.ops.householder import *
 from gpudl.ops.matmul import matmul as matmul
 from gpudl.ops.matrix_functions import *
 from gpudl.ops.matrix_norms import *

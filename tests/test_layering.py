@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "func": _core,
     "models": [*_core, "nn", "gpudl"],
     "gpudl": [*_library, "func", "models"],
+    "keras": _library,
     "train": [*_library, "gpudl"],
     "cli": [*_library, "gpudl", "train"],
     "__main__": ["cli"],

@@ -30,9 +30,32 @@ SUFFIXES = {"math": ".cuh", "cuda": ".cu", "cpu": ".cpp"}
 SECTIONS = ("Args", "Returns", "Raises", "Gradient", "Kernel", "Source")
 YEAR = re.compile(r"\b(19|20)\d\d\b(?!\.\d)")  # but not the first half of an arXiv number
 WINGS = [
-    "autograd", "data", "func", "linalg", "models", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn",
-    "optim", "optim.lr_scheduler", "optim.swa_utils", "random", "special", "train",
-]  # fmt: skip
+    "autograd",
+    "data",
+    "func",
+    "keras",
+    "keras.callbacks",
+    "keras.layers",
+    "keras.losses",
+    "keras.metrics",
+    "keras.optimizers",
+    "keras.utils",
+    "linalg",
+    "models",
+    "nn",
+    "nn.functional",
+    "nn.init",
+    "nn.utils",
+    "nn.utils.parametrizations",
+    "nn.utils.parametrize",
+    "nn.utils.rnn",
+    "optim",
+    "optim.lr_scheduler",
+    "optim.swa_utils",
+    "random",
+    "special",
+    "train",
+]
 DOCUMENTED = ("", *(f".{wing}" for wing in WINGS))
 
 

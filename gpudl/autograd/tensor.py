@@ -12,6 +12,7 @@ import numpy as np
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.hooks import RemovableHandle
 from gpudl.autograd.node import Node
+from gpudl.autograd.slots import Slot
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import Device, backend_of, device_of
 from gpudl.backend.dtypes import DType
@@ -130,7 +131,7 @@ class Tensor(TensorMethods):
                 raise RuntimeError("only leaves can stop requiring grad; use detach() for the result of an operation")
             self._node = None
         elif node is None:
-            if self.array.dtype.kind not in "fV":
+            if self.dtype.kind not in "fV":
                 raise RuntimeError(f"only floating point tensors can require gradients, this one is {self.dtype}")
             if self._version is None and not mode.inference:
                 raise RuntimeError("an inference tensor cannot require grad outside inference_mode; clone() it first")
@@ -152,6 +153,8 @@ class Tensor(TensorMethods):
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
         self.array = value.array.view()
+        if isinstance(self._node, Leaf):
+            self._node.slot = None  # made for another array
 
     def is_inference(self) -> bool:
         """True for tensors made in inference_mode."""
@@ -215,14 +218,16 @@ class Leaf(Node):
     Attributes:
         tensor: weak reference; when the tensor is gone nobody can read its gradient.
         after: functions of the tensor, run when its gradient has been accumulated; None for none.
+        slot: where an optimizer wants the gradient to be, beside others; None for anywhere.
     """
 
-    __slots__ = ("after", "tensor")
+    __slots__ = ("after", "slot", "tensor")
     after: list[Callable[[Tensor], None]] | None
+    slot: Slot | None
 
     def __init__(self, tensor: Tensor):
         self.edges = ()
-        self.hooks = self.after = None
+        self.hooks = self.after = self.slot = None
         self.tensor = weakref.ref(tensor)
 
     def run(self, gradient: Array, retain: bool) -> tuple[Any, ...]:
@@ -233,6 +238,10 @@ class Leaf(Node):
                 before.array += gradient
                 if before._version is not None:
                     before._version[0] += 1
+            elif self.slot is not None and self.slot.accepts(gradient):
+                home = self.slot.gradient
+                home[...] = gradient
+                tensor._grad = wrap(home, None)
             else:
                 # Two leaves may be handed the same array (a + b): keep it only if nobody else can see it.
                 if sys.getrefcount(gradient) > _UNSHARED or gradient.base is not None:

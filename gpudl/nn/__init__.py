@@ -20,8 +20,11 @@ from gpudl.nn.embedding import *
 from gpudl.nn.flatten import *
 from gpudl.nn.fold import *
 from gpudl.nn.fractional_max_pool import *
+from gpudl.nn.hooks import *
 from gpudl.nn.instance_norm import *
 from gpudl.nn.kv_cache import *
+from gpudl.nn.lazy import *
+from gpudl.nn.lazy_layers import *
 from gpudl.nn.likelihood_losses import *
 from gpudl.nn.linear import *
 from gpudl.nn.linear_cross_entropy import *
@@ -31,7 +34,9 @@ from gpudl.nn.max_pool import *
 from gpudl.nn.module import Module as Module
 from gpudl.nn.normalization import *
 from gpudl.nn.padding import *
+from gpudl.nn.parameter import Buffer as Buffer
 from gpudl.nn.parameter import Parameter as Parameter
+from gpudl.nn.parameter_containers import *
 from gpudl.nn.rectifiers import *
 from gpudl.nn.recurrent import *
 from gpudl.nn.recurrent_base import *
@@ -42,3 +47,4 @@ from gpudl.nn.shuffle import *
 from gpudl.nn.softmax import *
 from gpudl.nn.transformer import *
 from gpudl.nn.transformer_layers import *
+from gpudl.nn.uninitialized import *

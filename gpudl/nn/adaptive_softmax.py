@@ -10,7 +10,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
 from gpudl.nn.arguments import count
-from gpudl.nn.containers import Sequential
+from gpudl.nn.containers import ModuleList, Sequential
 from gpudl.nn.linear import Linear
 from gpudl.nn.module import Module
 from gpudl.ops.elementwise import where
@@ -74,7 +74,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self.n_clusters = len(self.cutoffs) - 1
         self.head_size = self.shortlist_size + self.n_clusters
         self.head = Linear(in_features, self.head_size, head_bias, device, dtype)
-        self.tail = Sequential()
+        self.tail = ModuleList()
         for number, (low, high) in enumerate(pairwise(self.cutoffs), 1):
             width = int(in_features // div_value**number)
             down = Linear(in_features, width, False, device, dtype)

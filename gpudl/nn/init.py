@@ -7,24 +7,32 @@ only on the seed and on how many tensors were initialized before.
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import quiet
-from gpudl.backend.device import transfer
 from gpudl.backend.dtypes import float64
 from gpudl.backend.errors import ShapeError
-from gpudl.random import Stream, init_stream
+from gpudl.nn.fans import _calculate_correct_fan as _calculate_correct_fan
+from gpudl.nn.fans import _calculate_fan_in_and_fan_out as _calculate_fan_in_and_fan_out
+from gpudl.nn.fans import calculate_gain as calculate_gain
+from gpudl.nn.fans import kaiming_std, xavier_std
+from gpudl.nn.fill import fill_normal, fill_truncated, fill_uniform, require_floating, skipped, stream_of, write
+from gpudl.random import Stream
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+__all__ = [
+    "calculate_gain", "constant", "constant_", "dirac", "dirac_", "eye", "eye_", "kaiming_normal",
+    "kaiming_normal_", "kaiming_uniform", "kaiming_uniform_", "normal", "normal_", "ones_", "orthogonal",
+    "orthogonal_", "sparse", "sparse_", "trunc_normal_", "uniform", "uniform_", "xavier_normal", "xavier_normal_",
+    "xavier_uniform", "xavier_uniform_", "zeros_",
+]  # fmt: skip
 
-_LINEAR = ("linear", *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)))
-_GAINS = {**dict.fromkeys(_LINEAR, 1.0), "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
+_P = ParamSpec("_P")
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Stream | None = None) -> Tensor:
@@ -36,7 +44,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Stream |
         generator: draws from it in place of init_stream().
     Raises: TypeError unless the tensor is floating point; ValueError for a bad interval.
     """
-    return _fill_uniform("uniform_", tensor, a, b, generator)
+    return fill_uniform("uniform_", tensor, a, b, generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Stream | None = None) -> Tensor:
@@ -49,22 +57,22 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Stre
         generator: draws from it in place of init_stream().
     Raises: TypeError unless the tensor is floating point; ValueError for a negative std, or one out of range.
     """
-    return _fill_normal("normal_", tensor, mean, std, generator)
+    return fill_normal("normal_", tensor, mean, std, generator)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one value."""
-    return _write(tensor, val)
+    return write(tensor, val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with 1."""
-    return _write(tensor, 1)
+    return write(tensor, 1)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with 0."""
-    return _write(tensor, 0)
+    return write(tensor, 0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -74,7 +82,30 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.ndim != 2:
         raise ShapeError(f"eye_: needs a tensor of 2 dimensions, got shape {tensor.shape}")
-    return _write(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+    return write(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill the weight of a convolution with 1 at the middle of the kernel from channel i to channel i, 0 elsewhere.
+
+    As many channels as there are on both sides pass through such a convolution unchanged, in each group.
+
+    Args:
+        tensor: (out_channels, in_channels / groups, *kernel) with 1 to 3 kernel dimensions.
+        groups: of the convolution; a divisor of out_channels.
+    Raises: ShapeError for other shapes, and groups that do not divide them.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_: needs a tensor of 3, 4 or 5 dimensions, got shape {tensor.shape}")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ShapeError(f"dirac_: groups={groups} does not divide the {tensor.shape[0]} channels of {tensor.shape}")
+    values = np.zeros(tensor.shape, np.int8)
+    if values.size:
+        of_groups = values.reshape(groups, -1, *tensor.shape[1:])
+        channels = np.arange(min(of_groups.shape[1:3]))
+        place: tuple[Any, ...] = (slice(None), channels, channels, *(length // 2 for length in tensor.shape[2:]))
+        of_groups[place] = 1
+    return write(tensor, values)
 
 
 def trunc_normal_(
@@ -98,36 +129,12 @@ def trunc_normal_(
     Raises: TypeError unless the tensor is floating point; ValueError for a bad interval or std.
     Warns: UserWarning if the mean is more than 2 std outside the bounds.
     """
-    _require_floating("trunc_normal_", tensor)
+    require_floating("trunc_normal_", tensor)
     if not a <= b or not std > 0 or not math.isfinite(mean + std):
         raise ValueError(f"trunc_normal_: needs a <= b, std > 0 and numbers; got mean={mean}, std={std}, a={a}, b={b}")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(f"trunc_normal_: the mean {mean} is more than 2 std outside [{a}, {b}]", stacklevel=2)
-    stream = init_stream() if generator is None else generator
-    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
-    likeliest = max(a, min(mean, b))
-    peak = (likeliest - mean) / std
-    if inside <= 0.3:
-        # Beyond this the density is under 2**-60 of its peak; even numbers from so far out would hardly ever be kept.
-        reach = std * math.sqrt(peak * peak + 84)
-        a, b = max(a, mean - reach), min(b, mean + reach)
-    values = np.empty(math.prod(tensor.shape), tensor.dtype)
-    with quiet():
-        low, high = (float(bound) for bound in np.array([a, b]).astype(tensor.dtype))
-        if low >= high:
-            return _write(tensor, likeliest)
-        pending = np.arange(values.size)
-        while pending.size:
-            if inside > 0.3:
-                drawn = stream.normal(pending.size, mean, std, tensor.dtype)
-                kept = (drawn >= low) & (drawn <= high)
-            else:
-                drawn = stream.uniform(pending.size, low, high, tensor.dtype)
-                distance = (drawn.astype(np.float64) - mean) / std
-                kept = stream.uniform(pending.size, dtype=float64) < np.exp((peak * peak - distance * distance) / 2)
-            values[pending[kept]] = drawn[kept]
-            pending = pending[~kept]
-    return _write(tensor, values.reshape(tensor.shape))
+    return fill_truncated(tensor, mean, std, a, b, generator)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Stream | None = None) -> Tensor:
@@ -140,8 +147,8 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Stream | None 
     Raises: ShapeError for fewer than 2 dimensions; TypeError unless the tensor is floating point.
     Source: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
     """
-    bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
-    return _fill_uniform("xavier_uniform_", tensor, -bound, bound, generator)
+    bound = math.sqrt(3.0) * xavier_std(tensor, gain)
+    return fill_uniform("xavier_uniform_", tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Stream | None = None) -> Tensor:
@@ -149,7 +156,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Stream | None =
 
     Args, raises, source: as for xavier_uniform_.
     """
-    return _fill_normal("xavier_normal_", tensor, 0.0, _xavier_std(tensor, gain), generator)
+    return fill_normal("xavier_normal_", tensor, 0.0, xavier_std(tensor, gain), generator)
 
 
 def kaiming_uniform_(
@@ -175,8 +182,8 @@ def kaiming_uniform_(
     if 0 in tensor.shape:
         warnings.warn("kaiming_uniform_: the tensor has no elements to initialize", stacklevel=2)
         return tensor
-    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
-    return _fill_uniform("kaiming_uniform_", tensor, -bound, bound, generator)
+    bound = math.sqrt(3.0) * kaiming_std(tensor, a, mode, nonlinearity)
+    return fill_uniform("kaiming_uniform_", tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(
@@ -193,7 +200,7 @@ def kaiming_normal_(
     if 0 in tensor.shape:
         warnings.warn("kaiming_normal_: the tensor has no elements to initialize", stacklevel=2)
         return tensor
-    return _fill_normal("kaiming_normal_", tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+    return fill_normal("kaiming_normal_", tensor, 0.0, kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Stream | None = None) -> Tensor:
@@ -211,81 +218,66 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Stream | None = None
     """
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_: needs a tensor of 2 or more dimensions, got shape {tensor.shape}")
-    _require_floating("orthogonal_", tensor)
-    if 0 in tensor.shape:
+    require_floating("orthogonal_", tensor)
+    if 0 in tensor.shape or skipped():
         return tensor
-    stream = init_stream() if generator is None else generator
+    stream = stream_of(generator)
     rows = tensor.shape[0]
     drawn = stream.normal((rows, math.prod(tensor.shape[1:])), dtype=float64)
     q, r = np.linalg.qr(drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T)
     q *= np.where(np.diag(r) < 0, -gain, gain)
-    return _write(tensor, (q if q.shape[0] == rows else q.T).reshape(tensor.shape))
+    return write(tensor, (q if q.shape[0] == rows else q.T).reshape(tensor.shape))
 
 
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor that makes up for what a nonlinearity does to the standard deviation.
-
-    1 for linear, conv1d to conv3d, conv_transpose1d to conv_transpose3d and sigmoid; 5/3 for tanh; sqrt(2) for relu;
-    sqrt(2 / (1 + param**2)) for leaky_relu; 3/4 for selu.
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Stream | None = None) -> Tensor:
+    """Fill a matrix from the normal distribution of mean 0, and as many elements of each column with 0.
 
     Args:
-        nonlinearity: one of these names.
-        param: negative slope of leaky_relu, 0.01 if not given; not used by the others.
-    Raises: ValueError for another name, or a slope that is no number.
+        tensor: (rows, columns), floating point.
+        sparsity: share of zeros, in [0, 1]: ceil(sparsity * rows) of each column, at random.
+        std: standard deviation of the others, >= 0.
+        generator: draws from it in place of init_stream().
+    Raises: ShapeError unless the tensor has 2 dimensions; TypeError unless it is floating point; ValueError for a
+        sparsity out of range or a negative std.
+    Source: Martens 2010, "Deep learning via Hessian-free optimization".
     """
-    if nonlinearity in _GAINS:
-        return _GAINS[nonlinearity]
-    if nonlinearity != "leaky_relu":
-        raise ValueError(f"unknown nonlinearity {nonlinearity!r}; gains are known of leaky_relu, {', '.join(_GAINS)}")
-    slope = 0.01 if param is None else param
-    if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-        raise ValueError(f"calculate_gain: the negative slope of leaky_relu must be a number, got {param!r}")
-    return math.sqrt(2.0 / (1 + slope**2))
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_: needs a tensor of 2 dimensions, got shape {tensor.shape}")
+    require_floating("sparse_", tensor)
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: sparsity must be in [0, 1], got {sparsity}")
+    if skipped():
+        return tensor
+    stream = stream_of(generator)
+    values = stream.normal(tensor.shape, 0.0, std, tensor.dtype)
+    order = stream.words(values.size).reshape(values.shape).argsort(axis=0, kind="stable")
+    np.put_along_axis(values, order[: math.ceil(sparsity * len(order))], 0, axis=0)
+    return write(tensor, values)
 
 
-def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs make an output, and how many outputs an input makes: shape[1] and shape[0], times the kernel."""
-    if tensor.ndim < 2:
-        raise ShapeError(f"fan in and fan out need a tensor of 2 or more dimensions, got shape {tensor.shape}")
-    kernel = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * kernel, tensor.shape[0] * kernel
+def _deprecated(function: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
+    """The name without underscore, as it was before PyTorch 0.4."""
+    new = function.__name__
+    old = new.removesuffix("_")
+
+    @functools.wraps(function)
+    def warned(*args: _P.args, **kwargs: _P.kwargs) -> Tensor:
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    warned.__name__ = warned.__qualname__ = old
+    warned.__doc__ = f"Deprecated: {new}."
+    return warned
 
 
-def _xavier_std(tensor: Tensor, gain: float) -> float:
-    # Fans that are both 0 belong to a tensor without elements, which is nothing to fail on.
-    return gain * math.sqrt(2.0 / max(1, sum(_calculate_fan_in_and_fan_out(tensor))))
-
-
-def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    modes = ("fan_in", "fan_out")
-    if mode.lower() not in modes:
-        raise ValueError(f"kaiming initialization: mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    fan = _calculate_fan_in_and_fan_out(tensor)[modes.index(mode.lower())]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
-
-
-def _require_floating(caller: str, tensor: Tensor) -> None:
-    if tensor.dtype.kind not in "fV":
-        raise TypeError(f"{caller}: needs a floating point tensor, got {tensor.dtype}")
-
-
-def _fill_uniform(caller: str, tensor: Tensor, low: float, high: float, generator: Stream | None) -> Tensor:
-    _require_floating(caller, tensor)
-    stream = init_stream() if generator is None else generator
-    return _write(tensor, low if low == high else stream.uniform(tensor.shape, low, high, tensor.dtype))
-
-
-def _fill_normal(caller: str, tensor: Tensor, mean: float, std: float, generator: Stream | None) -> Tensor:
-    _require_floating(caller, tensor)
-    stream = init_stream() if generator is None else generator
-    return _write(tensor, stream.normal(tensor.shape, mean, std, tensor.dtype))
-
-
-def _write(tensor: Tensor, values: NDArray[Any] | float) -> Tensor:
-    """Put values, which the host holds, into the tensor's memory, and count the change."""
-    if isinstance(values, np.ndarray):
-        values = transfer(values.astype(tensor.dtype, copy=False), tensor.device)
-    tensor.array[...] = values
-    if tensor._version is not None:
-        tensor._version[0] += 1
-    return tensor
+uniform = _deprecated(uniform_)
+normal = _deprecated(normal_)
+constant = _deprecated(constant_)
+eye = _deprecated(eye_)
+dirac = _deprecated(dirac_)
+xavier_uniform = _deprecated(xavier_uniform_)
+xavier_normal = _deprecated(xavier_normal_)
+kaiming_uniform = _deprecated(kaiming_uniform_)
+kaiming_normal = _deprecated(kaiming_normal_)
+orthogonal = _deprecated(orthogonal_)
+sparse = _deprecated(sparse_)

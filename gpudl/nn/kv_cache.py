@@ -46,8 +46,8 @@ class KVCache:
 
         Args:
             key, value: (batch, heads, new tokens, head_dim), of the cache's dtype and device.
-        Returns: all keys and all values so far, (batch, heads, length, head_dim): views, which the next update leaves
-            as they are and reorder does not.
+        Returns: all keys and all values so far, (batch, heads, length, head_dim): views of the cache's memory, which
+            stay as they are until reset or reorder.
         Raises: ShapeError if it is full, or the shapes do not fit; RuntimeError for another dtype or device, and where
             gradients would be lost: generate under gpudl.no_grad().
         """
@@ -66,10 +66,10 @@ class KVCache:
             if each.requires_grad and is_grad_enabled():
                 raise RuntimeError("KVCache: it holds no gradients; generate under gpudl.no_grad()")
         with no_grad():
-            self.keys[:, :, start:stop] = key
-            self.values[:, :, start:stop] = value
+            self.keys.narrow(2, start, stop - start).copy_(key)
+            self.values.narrow(2, start, stop - start).copy_(value)
         self.length = stop
-        return self.keys[:, :, :stop], self.values[:, :, :stop]
+        return self.keys.narrow(2, 0, stop), self.values.narrow(2, 0, stop)
 
     def reset(self) -> None:
         """Forget all tokens; the memory stays."""
@@ -86,7 +86,7 @@ class KVCache:
             raise ShapeError(f"KVCache: expected beams {self.keys.shape[:1]}, got {beams.shape}")
         with no_grad():
             for table in (self.keys, self.values):
-                filled = table[:, :, : self.length]
+                filled = table.narrow(2, 0, self.length)
                 filled.copy_(filled.index_select(0, beams))
 
     def __repr__(self) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn import init
 from gpudl.nn.arguments import count
+from gpudl.nn.lazy import LazyLayer
 from gpudl.nn.module import Module
 from gpudl.nn.parameter import Parameter
 from gpudl.ops.create import zeros
 from gpudl.ops.linear import linear
 from gpudl.ops.similarity import bilinear
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -113,3 +114,12 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
+
+
+class LazyLinear(LazyLayer, Linear):
+    """Linear whose in_features is that of its first input; from then on it is a Linear.
+
+    Args: those of Linear without in_features.
+    """
+
+    cls_to_become, infers, dim = Linear, "in_features", -1

@@ -1,27 +1,42 @@
-"""Where in a model an error happened: "[in encoder.2, Linear(...)]" says more than a line of Sequential.forward."""
+"""Where in a model an error happened: "encoder.layers.2.linear1: expected (*, 512), got (8, 256)"."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+
+from gpudl.backend import errors
 
 if TYPE_CHECKING:
     from gpudl.nn.module import Module
 
+# What operations raise, by its very class: a subclass made by a user may read its message in its own way.
+_NAMED = {RuntimeError, NotImplementedError, TypeError, IndexError, ValueError} | {
+    each for each in vars(errors).values() if isinstance(each, type)
+}
+
 
 def name_layer(error: Any, module: Module) -> None:
-    """Add to an error's message the module whose forward it leaves, or put its name before the path that stands there.
+    """Put before an error's message the path of the module whose forward it leaves, by its class where there is none.
 
     Called by every module that the error passes on its way out, the innermost first.
     """
     found = getattr(error, "_layer", None)
     if found is not None:
-        message, layer, path, inner = found
-        name = next((name for name, child in module._modules.items() if child is inner), "")
+        layer, message, path, inner = found
+        name = next((name for name, child in module.named_modules() if child is inner), "")
         path = ".".join(filter(None, (name, path)))
-    elif len(error.args) == 1 and isinstance(error.args[0], str):
-        layer = type(module).__name__ + ("" if module._modules else f"({module.extra_repr()})")
-        message, path = error.args[0].rstrip(), ""
+    elif type(error) in _NAMED and len(error.args) == 1 and isinstance(error.args[0], str):
+        layer, path = type(module).__name__, ""
+        message = _without_operation(error.args[0], layer)
     else:
         return
-    error._layer = message, layer, path, module
-    error.args = (f"{message} [in {path + ', ' if path else ''}{layer}]",)
+    error._layer = layer, message, path, module
+    error.args = (f"{path or layer}: {message}",)
+
+
+def _without_operation(message: str, layer: str) -> str:
+    """The message without the name of the operation where that only says the layer's again."""
+    operation, colon, rest = message.partition(": ")
+    same = re.fullmatch(re.escape(operation.replace("_", "")) + r"(\dd|loss)?", layer, re.IGNORECASE)
+    return rest if colon and same else message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.nn.distance import PairwiseDistance
 from gpudl.nn.loss import Loss
 from gpudl.ops.margin_losses import (
     cosine_embedding_loss,
@@ -132,7 +133,7 @@ class TripletMarginWithDistanceLoss(_TripletLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(margin, swap, reduction)
-        self.distance_function = distance_function
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return triplet_margin_with_distance_loss(

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gpudl.autograd.grad_mode import no_grad
-from gpudl.autograd.hooks import RemovableHandle
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.device import Device
-from gpudl.backend.errors import ShapeError
+from gpudl.nn.hooks import EVERYWHERE, Hooked, call_with_hooks
 from gpudl.nn.locate import name_layer
 from gpudl.nn.parameter import clear_grads
-from gpudl.nn.registry import Registry, dotted
-from gpudl.nn.state_dict import IncompatibleKeys, copy_values
-from gpudl.ops.create import zeros
+from gpudl.nn.state_dict import Stateful
+from gpudl.nn.uninitialized import is_lazy
+from gpudl.ops.create import empty_like, zeros
 
 M = TypeVar("M", bound="Module")
 
 
-class Module(Registry):
+class Module(Hooked, Stateful):
     """Base of all layers and models. A subclass assigns parameters and modules to attributes and gives `forward`.
 
     Attributes:
@@ -30,7 +30,7 @@ class Module(Registry):
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__.update(training=True, _before=[], _after=[])
+        self.__dict__.update(training=True, _hooks={}, _state_hooks={})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output for an input; to be given by the subclass."""
@@ -38,56 +38,12 @@ class Module(Registry):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not self._before and not self._after:
-                return self.forward(*args, **kwargs)
-            for hook in tuple(self._before):
-                changed = hook(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **kwargs)
-            for hook in tuple(self._after):
-                changed = hook(self, args, result)
-                if changed is not None:
-                    result = changed
-            return result
-        except (ShapeError, RuntimeError) as error:  # what operations raise; DeviceError is a RuntimeError
+            if self._hooks or EVERYWHERE:
+                return call_with_hooks(self, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:  # what operations raise
             name_layer(error, self)
             raise
-
-    def register_forward_pre_hook(self, hook: Callable[[Module, tuple[Any, ...]], Any]) -> RemovableHandle:
-        """Call hook(module, args) before forward; what it returns replaces the arguments."""
-        return RemovableHandle(self._before, hook)
-
-    def register_forward_hook(self, hook: Callable[[Module, tuple[Any, ...], Any], Any]) -> RemovableHandle:
-        """Call hook(module, args, output) after forward; what it returns replaces the output."""
-        return RemovableHandle(self._after, hook)
-
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name, shared ones under each of their names.
-
-        Args:
-            prefix: put before every name.
-            keep_vars: give the Parameters themselves; otherwise Tensors that share memory with them.
-        """
-        return {
-            prefix + dotted(path, key): value if keep_vars else value.detach()
-            for path, module in self.named_modules(remove_duplicate=False)
-            for table in (module._parameters, module._buffers)
-            for key, value in table.items()
-            if value is not None and key not in module._transient
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Copy values into the parameters and buffers of the same names; they are cast and moved as needed.
-
-        Args:
-            state_dict: dotted name -> Tensor, as from state_dict(), or anything NumPy reads as an array, such as the
-                tensors of a PyTorch state_dict; nothing is changed unless all of it fits.
-            strict: the names must match exactly.
-        Returns: the names that were missing and unexpected, both empty if strict.
-        Raises: RuntimeError listing every missing, unexpected, mis-shaped and unreadable entry.
-        """
-        return copy_values(type(self).__name__, self.state_dict(keep_vars=True), state_dict, strict)
 
     def to(self: M, *args: Any, **kwargs: Any) -> M:
         """Move all parameters and buffers to a device, or cast the floating ones to a dtype; arguments as Tensor.to.
@@ -104,27 +60,60 @@ class Module(Registry):
             moved = tensor.to(*args, **kwargs)
             return moved if tensor.dtype.kind in "fV" else tensor.to(moved.device)
 
-        changed: dict[int, Tensor] = {}  # what is shared stays shared
+        return self._apply(_once(change))
+
+    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
+        """Move to a device without the values, which are to be written anew.
+
+        Args:
+            device: where to.
+            recurse: with the modules inside.
+        """
+
+        def change(tensor: Tensor) -> Tensor:
+            return tensor.to(device) if is_lazy(tensor) else empty_like(tensor, device=device)
+
+        return self._apply(_once(change), recurse)
+
+    def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
+        """Replace the memory of all parameters and their gradients, and all buffers, by what a function makes of them.
+
+        Subclasses that keep other tensors override it. The Parameter objects stay the same.
+        """
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
         with no_grad():
-            for parameter in self.parameters():
-                parameter.data = change(parameter)
-                if parameter.grad is not None:
-                    parameter.grad = change(parameter.grad)
-            for module in self.modules():
-                for name, buffer in module._buffers.items():
-                    if buffer is not None:
-                        if id(buffer) not in changed:
-                            changed[id(buffer)] = change(buffer)
-                        module._buffers[name] = changed[id(buffer)]
+            for parameter in self._parameters.values():
+                if parameter is not None:
+                    parameter.data = fn(parameter)
+                    if parameter.grad is not None:
+                        parameter.grad = fn(parameter.grad)
+            for name, buffer in self._buffers.items():
+                if buffer is not None:
+                    self._buffers[name] = fn(buffer)
         return self
 
     def cpu(self: M) -> M:
         """Move to the CPU."""
         return self.to("cpu")
 
-    def cuda(self: M, device: int | str | Device = 0) -> M:
-        """Move to a CUDA device, given by its number or name. Raises: DeviceError if there is none."""
-        return self.to(f"cuda:{device}" if isinstance(device, int) else device)
+    def cuda(self: M, device: int | str | Device | None = None) -> M:
+        """Move to a CUDA device, by default the first, given by its number or name.
+
+        Raises: DeviceError if there is none.
+        """
+        return self.to(f"cuda:{device or 0}" if device is None or isinstance(device, int) else device)
+
+    def type(self: M, dst_type: Any) -> M:
+        """Cast all parameters and buffers, those that are not floating point too, to a dtype.
+
+        Raises: RuntimeError for a dtype that is not floating point if a parameter requires grad.
+        """
+        dtype = zeros(0, dtype=dst_type).dtype
+        if dtype.kind not in "fV" and any(parameter.requires_grad for parameter in self.parameters()):
+            raise RuntimeError(f"parameters that require grad can only be cast to a floating point dtype, not {dtype}")
+        return self._apply(_once(lambda tensor: tensor.to(dtype)))
 
     def float(self: M) -> M:
         """Cast floating parameters and buffers to float32."""
@@ -137,6 +126,10 @@ class Module(Registry):
     def half(self: M) -> M:
         """Cast floating parameters and buffers to float16."""
         return self.to("float16")
+
+    def bfloat16(self: M) -> M:
+        """Cast floating parameters and buffers to bfloat16."""
+        return self.to("bfloat16")
 
     def train(self: M, mode: bool = True) -> M:
         """Training mode, for this module and, by their own train(), all inside.
@@ -175,9 +168,36 @@ class Module(Registry):
         """What stands in the parentheses of repr: the settings."""
         return ""
 
+    def _get_name(self) -> str:
+        return self.__class__.__name__
+
     def __repr__(self) -> str:
-        settings = self.extra_repr().splitlines()
-        inside = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._modules.items()]
-        if not inside and len(settings) < 2:
-            return f"{type(self).__name__}({''.join(settings)})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(settings + inside) + "\n)"
+        settings = self.extra_repr().split("\n") if self.extra_repr() else []
+        inside = [f"({name}): {indented(repr(child))}" for name, child in self._modules.items()]
+        return shown(self._get_name(), settings, inside)
+
+
+def indented(text: str) -> str:
+    """A text that goes on two spaces further right; empty lines stay empty."""
+    first, *others = text.split("\n")
+    return "\n".join([first, *("  " + line if line.strip() else "" for line in others)])
+
+
+def shown(name: str, settings: list[str], inside: list[str]) -> str:
+    """The repr of a module, on one line if there is only one setting."""
+    if not inside and len(settings) < 2:
+        return f"{name}({''.join(settings)})"
+    return f"{name}(\n  " + "\n  ".join(settings + inside) + "\n)"
+
+
+def _once(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The function, called once for each tensor, so that what is shared stays shared."""
+    done: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
+
+    def changed(tensor: Tensor) -> Tensor:
+        known = done.get(id(tensor))
+        if known is None or known[0]() is not tensor:  # what had this id is gone
+            known = done[id(tensor)] = weakref.ref(tensor), change(tensor)
+        return known[1]
+
+    return changed

@@ -1,4 +1,4 @@
-"""Parameter: a tensor that a Module trains."""
+"""Parameter: a tensor that a Module trains, and Buffer: one that it only keeps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpudl.autograd.grad_mode import no_grad
+from gpudl.autograd.inplace import require_writable
+from gpudl.autograd.slots import joined
 from gpudl.autograd.tensor import Tensor, adopt, like
 from gpudl.ops.create import zeros
 
@@ -20,11 +22,7 @@ class Parameter(Tensor):
     """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
-        values = zeros(0) if data is None else data
-        if not isinstance(values, Tensor):
-            kind = type(values).__name__
-            raise TypeError(f"a Parameter is made of a Tensor, got {kind}; gpudl.tensor(...) makes one of numbers")
-        return adopt(cls, values.detach()).requires_grad_(requires_grad)
+        return adopt(cls, _values(data, "Parameter").detach()).requires_grad_(requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         # Unlike a Tensor's, a Parameter's copy has no gradient, as in PyTorch: a copied model starts untrained steps.
@@ -35,13 +33,56 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
+class Buffer(Tensor):
+    """A tensor that registers itself as a buffer when it is assigned to an attribute of a Module.
+
+    Args:
+        data: the values, shared and not copied; default: an empty tensor.
+        persistent: whether state_dict has it.
+    Raises: TypeError if data is no Tensor.
+    """
+
+    persistent = True
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Any:
+        buffer: Any = adopt(cls, _values(data, "Buffer").detach())
+        buffer.persistent = persistent
+        return buffer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        copied: Any = super().__deepcopy__(memo)
+        copied.persistent = self.persistent
+        return copied  # type: ignore[no-any-return]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return *super().__reduce_ex__(protocol), {"persistent": self.persistent}
+
+
+def _values(data: Any, kind: str) -> Tensor:
+    if data is None:
+        return zeros(0)
+    if not isinstance(data, Tensor):
+        given = type(data).__name__
+        raise TypeError(f"a {kind} is made of a Tensor, got {given}; gpudl.tensor(...) makes one of numbers")
+    return data
+
+
 def clear_grads(parameters: Iterable[Tensor], set_to_none: bool) -> None:
     """Drop the gradients, or fill them with 0 in place, whatever graph they have cut off."""
+    if set_to_none:
+        for parameter in parameters:
+            parameter._grad = None
+        return
+    arrays = []
     with no_grad():
         for parameter in parameters:
             gradient = parameter._grad
             if gradient is not None:
-                if set_to_none:
-                    parameter._grad = None
-                else:
-                    parameter._grad = (gradient.detach() if gradient.requires_grad else gradient).zero_()
+                if gradient.requires_grad:
+                    parameter._grad = gradient = gradient.detach()
+                require_writable(gradient, "zero_grad")
+                if gradient._version is not None:
+                    gradient._version[0] += 1
+                arrays.append(gradient.array)
+    for array in joined(arrays):
+        array[...] = 0

@@ -108,6 +108,8 @@ class RNNBase(Module):
         self.proj_size = count(layer, "proj_size", proj_size)
         if self.proj_size >= self.hidden_size:
             raise ValueError(f"{layer}: proj_size must be < hidden_size, {hidden_size}, got {proj_size}")
+        if self.proj_size and mode != "LSTM":
+            raise ValueError(f"{layer}: only an LSTM has a projection, got proj_size={proj_size}")
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"{layer}: dropout={dropout} acts between layers, but num_layers is 1: nothing is dropped", stacklevel=3
@@ -153,9 +155,7 @@ class RNNBase(Module):
         states = None if hx is None else tuple(hx) if self.mode == "LSTM" else (hx,)
         if isinstance(input, PackedSequence):
             data, batch_sizes, order, back = input
-            if states is not None and order is not None:
-                states = tuple(index_select(state, 1, order) for state in states)
-            y, *last = self._run(data, states, batch_sizes.tolist())
+            y, *last = self._run(data, states, batch_sizes.tolist(), order)
             if back is not None:
                 last = [index_select(state, 1, back) for state in last]
             return PackedSequence(y, batch_sizes, order, back), self._hidden(last)
@@ -168,14 +168,21 @@ class RNNBase(Module):
                     f"{state.shape}"
                 )
         if input.ndim == 3:
-            y, *last = self._run(input, states, None)
+            y, *last = self._run(input, states)
             return y, self._hidden(last)
         place = 0 if self.batch_first else 1
         states = None if states is None else tuple(state.unsqueeze(1) for state in states)
-        y, *last = self._run(input.unsqueeze(place), states, None)
+        y, *last = self._run(input.unsqueeze(place), states)
         return y.squeeze(place), self._hidden([state.squeeze(1) for state in last])
 
-    def _run(self, input: Tensor, states: Sequence[Tensor] | None, batch_sizes: list[int] | None) -> tuple[Tensor, ...]:
+    def _run(
+        self,
+        input: Tensor,
+        states: Sequence[Tensor] | None,
+        batch_sizes: list[int] | None = None,
+        order: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The output and the last states of a batch; `order` is that of its sequences among the first states."""
         weights = [weight for of_run in self.all_weights for weight in of_run]
         self._check_input(input, weights[0])
         batch = batch_sizes[0] if batch_sizes is not None else input.shape[0 if self.batch_first else 1]
@@ -189,6 +196,8 @@ class RNNBase(Module):
                 raise ShapeError(
                     f"{type(self).__name__}: expected a state of shape {(runs, batch, width)}, got {state.shape}"
                 )
+        if order is not None:
+            states = [index_select(state, 1, order) for state in states]
         return _MODES[self.mode][1](
             input,
             states if self.mode == "LSTM" else states[0],

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from gpudl.autograd.tensor import Tensor
-from gpudl.nn.parameter import Parameter
+from gpudl.nn.hooks import as_registered
+from gpudl.nn.parameter import Buffer, Parameter
 
 if TYPE_CHECKING:
     from gpudl.nn.module import Module
@@ -22,11 +23,11 @@ class Registry:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
-    _transient: set[str]  # names of buffers that state_dict leaves out
+    _non_persistent_buffers_set: set[str]  # names of buffers that state_dict leaves out
 
     def __init__(self) -> None:
         # Past __setattr__, which looks for the tables.
-        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set())
+        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set())
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
@@ -36,8 +37,10 @@ class Registry:
         elif isinstance(value, Registry) or name in own.get("_modules", ()):
             self._release(name, "_buffers")
             self.add_module(name, cast("Module", value))
+        elif isinstance(value, Buffer):
+            self.register_buffer(name, value, value.persistent)
         elif name in own.get("_buffers", ()):
-            self.register_buffer(name, value, name not in self._transient)
+            self.register_buffer(name, value, name not in self._non_persistent_buffers_set)
         else:
             super().__setattr__(name, value)
 
@@ -54,12 +57,13 @@ class Registry:
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]
-                self._transient.discard(name)
+                self._non_persistent_buffers_set.discard(name)
                 return
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+        names = [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+        return sorted(name for name in set(names) if not name[0].isdigit())
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register a parameter under a name, or None where there may be one.
@@ -71,7 +75,7 @@ class Registry:
             raise TypeError(f"parameter {name!r} must be a Parameter or None, not {type(param).__name__}")
         if param is not None and not param.is_leaf:
             raise ValueError(f"parameter {name!r} must be a leaf, not the result of an operation")
-        self._table("_parameters", name)[name] = param
+        self._table("_parameters", name)[name] = as_registered("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register a tensor that moves and is saved with the module but is not trained.
@@ -82,8 +86,8 @@ class Registry:
         """
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor).__name__}")
-        self._table("_buffers", name)[name] = tensor
-        (self._transient.discard if persistent else self._transient.add)(name)
+        self._table("_buffers", name)[name] = as_registered("buffer", self, name, tensor)
+        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Register a module under a name, which need not be a Python name.
@@ -92,7 +96,11 @@ class Registry:
         """
         if module is not None and not isinstance(module, Registry):
             raise TypeError(f"module {name!r} must be a Module or None, not {type(module).__name__}")
-        self._table("_modules", name)[name] = module
+        self._table("_modules", name)[name] = as_registered("module", self, name, module)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """The same as add_module."""
+        self.add_module(name, module)
 
     def _table(self, table: str, name: str) -> dict[str, Any]:
         """One of the three tables, if `name` may be put there."""
@@ -111,27 +119,78 @@ class Registry:
         """Let go of a plain attribute, or of what stands in other tables, so that the name can be taken."""
         for entries in (self.__dict__, *(self.__dict__.get(table, {}) for table in tables)):
             entries.pop(name, None)
-        self.__dict__.get("_transient", set()).discard(name)
+        self.__dict__.get("_non_persistent_buffers_set", set()).discard(name)
 
     def _uninitialized(self, what: str) -> str:
         return f"call super().__init__() in {type(self).__name__}.__init__ before {what}"
 
-    def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """This module, named by the prefix, and all modules inside by dotted name; shared ones once, unless told."""
-        seen: set[int] = set()
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; this one for "". Raises: AttributeError if there is none."""
+        module: Any = self
+        for name in target.split(".") if target else ():
+            if name not in module._modules and not isinstance(getattr(module, name, None), Registry):
+                raise AttributeError(f"{type(module).__name__} has no module {name!r}, looking for {target!r}")
+            module = getattr(module, name)
+        return cast("Module", module)
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of a dotted name.
+
+        Args:
+            target: not empty; all but its last part must be there.
+            strict: the last must be there too.
+        Raises: ValueError for an empty name, or what is no Module; AttributeError if the place is not there, or is
+            something else.
+        """
+        if not target:
+            raise ValueError("set_submodule needs the name of the place, got ''")
+        if not isinstance(module, Registry):
+            raise ValueError(f"set_submodule takes a Module, got {type(module).__name__}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict or hasattr(parent, name):
+            parent.get_submodule(name)
+        setattr(parent, name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name. Raises: AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found = getattr(module, name, None)
+        if not isinstance(found, Parameter):
+            raise AttributeError(f"{type(module).__name__} has no parameter {name!r}, looking for {target!r}")
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name. Raises: AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module._buffers:
+            raise AttributeError(f"{type(module).__name__} has no buffer {name!r}, looking for {target!r}")
+        return cast(Tensor, module._buffers[name])
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module, named by the prefix, and all modules inside by dotted name; shared ones once, unless told.
+
+        Args:
+            memo: modules to be left out; those that are given are added.
+        """
+        seen = set() if memo is None else memo
         stack = [(prefix, cast("Module", self))]
         while stack:
             name, module = stack.pop()
-            if id(module) not in seen:
+            if module not in seen:
                 if remove_duplicate:
-                    seen.add(id(module))
+                    seen.add(module)
                 yield name, module
                 inside = [(dotted(name, key), child) for key, child in module._modules.items() if child is not None]
                 stack.extend(reversed(inside))
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all modules inside, each once."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all modules inside, shared ones once, unless told otherwise."""
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, each once, by name."""
@@ -147,7 +206,9 @@ class Registry:
 
     def _named(self, table: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        modules = self.named_modules(prefix, remove_duplicate) if recurse else iter([(prefix, cast("Module", self))])
+        modules = (
+            self.named_modules(None, prefix, remove_duplicate) if recurse else iter([(prefix, cast("Module", self))])
+        )
         for path, module in modules:
             for name, value in module.__dict__[table].items():
                 if value is not None and id(value) not in seen:

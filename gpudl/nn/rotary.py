@@ -79,7 +79,7 @@ class RotaryEmbedding(Module):
             if offset < 0 or stop > self.max_seq_len:
                 span = f"{offset} to {stop - 1}"
                 raise ShapeError(f"RotaryEmbedding: positions {span} are not in 0 to {self.max_seq_len - 1}")
-            cos, sin = self.cos[offset:stop], self.sin[offset:stop]
+            cos, sin = (table.narrow(0, offset, stop - offset) for table in (self.cos, self.sin))
         else:
             length = (input.shape[-2],)
             if positions.shape not in (length, input.shape[:1] + length if input.ndim == 4 else length):

@@ -50,8 +50,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     x, w = input.array, weight.array
     if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[1]:
-        expected = f"(*, {w.shape[1]})" if w.ndim == 2 else "a weight of (out_features, in_features)"
-        raise ShapeError(f"linear: expected {expected}, got input {x.shape} with weight {w.shape}")
+        if w.ndim != 2:
+            raise ShapeError(f"linear: expected a weight of (out_features, in_features), got {w.shape}")
+        raise ShapeError(f"linear: expected (*, {w.shape[1]}), got {x.shape}")
     if bias is not None and bias.array.shape != w.shape[:1]:
         raise ShapeError(f"linear: expected a bias of shape {w.shape[:1]}, got {bias.shape}")
     if w.dtype != x.dtype:

@@ -1,6 +1,7 @@
 """Multi-head attention: several small attentions side by side, between projections in and out. Vaswani et al. 2017.
 
-head[h] = attention(query w_q[h]^T, key w_k[h]^T, value w_v[h]^T),      y = [head[0] ... head[H - 1]] w_out^T + b_out
+head[h] = attention(query w_q[h]^T, key w_k[h]^T, value w_v[h]^T)
+y = [head[0] ... head[H - 1]] w_out^T + b_out
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from gpudl.autograd.widen import apply_widened
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.dropout import dropout as dropped
-from gpudl.ops.operands import total
+from gpudl.ops.operands import floating_only, total
 from gpudl.ops.shape import cat, stack
 from gpudl.ops.split import unbind
 
@@ -187,6 +187,7 @@ def _run(
 
 def _check(cell: Cell, x: Tensor, states: Sequence[Tensor], weights: Params) -> None:
     """All shapes follow from the features of the input, the width of the last state, and that of the projection."""
+    floating_only(cell.name, x)
     if len(states) != cell.states:
         raise ShapeError(f"{cell.name}: expected {cell.states} states, got {len(states)}")
     h, width, features = states[0].shape[1], states[-1].shape[1], x.shape[1]

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
-from gpudl.optim.pieces import pieces, scalars
+from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_betas, require_nonnegative
+from gpudl.optim.pieces import scalars, scratch
 
 __all__ = ["Adam", "AdamW"]
 
@@ -75,27 +75,26 @@ def adam_step_cpu_(
     root = math.sqrt(1 - beta2**step)
     rate = lr * root / (1 - beta1**step)
     small, scale, keep1, add1, keep2, add2 = scalars(p.dtype, eps * root, rate, beta1, 1 - beta1, beta2, 1 - beta2)
-    for q, g, a, b, high in pieces(p, dp, m, v, highest):
-        s = np.empty_like(q)
-        if weight_decay and decoupled:
-            q *= 1 - lr * weight_decay
-        elif weight_decay:
-            decayed = q * weight_decay
-            decayed += g
-            g = decayed
-        a *= keep1
-        a += np.multiply(g, add1, out=s)
-        np.multiply(g, g, out=s)
-        s *= add2
-        b *= keep2
-        b += s
-        if high is not None:
-            b = np.maximum(high, b, out=high)
-        np.sqrt(b, out=s)
-        s += small
-        np.divide(a, s, out=s)
-        s *= scale
-        q -= s
+    s = scratch(p)
+    g = dp
+    if weight_decay and decoupled:
+        p *= 1 - lr * weight_decay
+    elif weight_decay:
+        g = p * weight_decay
+        g += dp
+    m *= keep1
+    m += np.multiply(g, add1, out=s)
+    np.multiply(g, g, out=s)
+    s *= add2
+    v *= keep2
+    v += s
+    if highest is not None:
+        v = np.maximum(highest, v, out=highest)
+    np.sqrt(v, out=s)
+    s += small
+    np.divide(m, s, out=s)
+    s *= scale
+    p -= s
 
 
 class Adam(Optimizer):
@@ -103,58 +102,61 @@ class Adam(Optimizer):
 
     Args:
         params: Tensors, or dicts of parameter groups.
-        lr: learning rate, >= 0.
+        lr: learning rate, >= 0; a number, or a Tensor of one element, which is read at each step.
         betas: how fast the averages of g and g^2 fade, both in [0, 1).
         eps: added to the denominator, >= 0.
         weight_decay: >= 0.
         amsgrad: divide by the largest average of g^2 so far.
         maximize: ascend instead.
         decoupled_weight_decay: decay as AdamW does.
-    Raises: ValueError for a setting out of range.
+        foreach, fused, capturable: PyTorch's choices between its implementations; accepted, and change nothing.
+        differentiable: must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Kingma & Ba 2015, arXiv:1412.6980.
     """
-
-    buffers = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        switches = {"amsgrad": amsgrad, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
-        super().__init__(params, {**settings, **switches})
+        betas = tuple(beta.item() if isinstance(beta, Tensor) else beta for beta in betas)  # type: ignore[assignment]
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        switches = {"maximize": maximize, "foreach": foreach, "capturable": capturable}
+        switches |= {"differentiable": differentiable, "fused": fused}
+        super().__init__(params, {**settings, **switches, "decoupled_weight_decay": decoupled_weight_decay})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported(type(self).__name__, group)
         require_nonnegative(type(self).__name__, group, "lr", "eps", "weight_decay")
-        betas = group["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must be two numbers in [0, 1), got {betas}")
+        require_betas(type(self).__name__, group)
 
-    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
-        if not state:
-            state["step"] = wrap(np.zeros((), np.float32), None)  # a tensor, as in PyTorch's checkpoints
-        count = state["step"].array
-        step = int(count) + 1
-        count[...] = step
+    def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:
+        return dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2], 0.0)
+
+    def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
         beta1, beta2 = group["betas"]
         adam_step_(
-            parameter.array,
-            -gradient if group["maximize"] else gradient,
-            kept(state, "exp_avg", parameter),
-            kept(state, "exp_avg_sq", parameter),
-            kept(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None,
+            p,
+            dp,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            state.get("max_exp_avg_sq"),
             step,
             float(group["lr"]),
-            beta1,
-            beta2,
+            float(beta1),
+            float(beta2),
             group["eps"],
             group["weight_decay"],
             group["decoupled_weight_decay"],
@@ -170,15 +172,21 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+        switches = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        decoupled = {"maximize": maximize, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **switches, **decoupled)  # type: ignore[arg-type]
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict(state_dict)

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, State, kept, require_nonnegative
-from gpudl.optim.pieces import pieces, scalars
+from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_nonnegative
+from gpudl.optim.pieces import scalars, scratch
 
 __all__ = ["SGD"]
 
@@ -52,21 +54,21 @@ def sgd_step_cpu_(
     nesterov: bool,
 ) -> None:
     rate, keep = scalars(p.dtype, lr, momentum)
-    for q, g, a in pieces(p, dp, m):
-        if weight_decay:
-            decayed = q * weight_decay
-            decayed += g
-            g = decayed
-        if a is not None:
-            a *= keep
-            a += g * (1 - dampening) if dampening else g
-            if nesterov:
-                ahead = a * keep
-                ahead += g
-                g = ahead
-            else:
-                g = a
-        q -= g * rate
+    s = scratch(p)
+    g = dp
+    if weight_decay:
+        g = p * weight_decay
+        g += dp
+    if m is not None:
+        m *= keep
+        m += np.multiply(g, 1 - dampening, out=s) if dampening else g
+        if nesterov:
+            ahead = m * keep
+            ahead += g
+            g = ahead
+        else:
+            g = m
+    p -= np.multiply(g, rate, out=s)
 
 
 class SGD(Optimizer):
@@ -74,51 +76,55 @@ class SGD(Optimizer):
 
     Args:
         params: Tensors, or dicts of parameter groups.
-        lr: learning rate, >= 0.
+        lr: learning rate, >= 0; a number, or a Tensor of one element, which is read at each step.
         momentum: >= 0; 0 for none.
         dampening: of the momentum, in [0, 1].
         weight_decay: added to the gradient times the parameter, >= 0.
         nesterov: look ahead; needs momentum and no dampening.
         maximize: ascend instead.
-    Raises: ValueError for a setting out of range.
+        foreach, fused: PyTorch's choices between its implementations; accepted, and change nothing.
+        differentiable: must be False.
+    Raises: ValueError for a setting out of range; RuntimeError for a switch that cannot be taken.
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
     """
 
-    buffers = ("momentum_buffer",)
+    counts = False
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         settings = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "nesterov": nesterov, "maximize": maximize})
+        switches = {"foreach": foreach, "differentiable": differentiable, "fused": fused}
+        super().__init__(params, {**settings, "nesterov": nesterov, "maximize": maximize, **switches})
 
     def check(self, group: Group) -> None:
+        refuse_unsupported("SGD", group)
         require_nonnegative("SGD", group, "lr", "momentum", "weight_decay")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening 0")
 
-    def update(self, parameter: Tensor, gradient: Array, state: State, group: Group) -> None:
-        momentum, dampening = group["momentum"], group["dampening"]
-        m = None
-        if momentum:
-            if "momentum_buffer" not in state:
-                dampening = 0  # 0 momentum + g: the first gradient enters whole
-            m = kept(state, "momentum_buffer", parameter)
+    def buffers(self, group: Group, shape: tuple[int, ...]) -> dict[str, float]:
+        return {"momentum_buffer": 0.0} if group["momentum"] else {}
+
+    def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
         sgd_step_(
-            parameter.array,
-            -gradient if group["maximize"] else gradient,
-            m,
+            p,
+            dp,
+            state.get("momentum_buffer"),
             float(group["lr"]),
-            momentum,
-            dampening,
-            group["weight_decay"],
+            group["momentum"],
+            group["dampening"] if step > 1 else 0,  # the first gradient enters the momentum whole
+            float(group["weight_decay"]),
             group["nesterov"],
         )

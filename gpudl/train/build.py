@@ -159,4 +159,4 @@ def _blamed(key: str, error: Exception, arguments: Iterable[str]) -> str:
 
 def _without_op(error: Exception) -> str:
     """The message without the names of operation and module, which the key of the layer makes superfluous."""
-    return re.sub(r"^\w+: |\s*\[in .*\]$", "", str(error), flags=re.DOTALL)
+    return re.sub(r"^[\w.]+: (\w+: )?", "", str(error))

@@ -15,13 +15,17 @@ from gpudl.train.schema import Fields, fields_of
 Described = dict[str, tuple[type, Fields]]
 """Name in the configuration -> the class and what a table may say about it."""
 
+_NO_LAYERS = {
+    "LazyModuleMixin", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "RNNBase", "RNNCellBase",
+    "Sequential",
+}  # fmt: skip
 _CHOSEN_BY_TRAINING = ("train", "transform", "target_transform")
 
 
 def layers() -> Described:
-    """Layers by class name. Sequential is none of them: the list of layers is one already."""
+    """Layers by class name, but for containers (the list of layers is one already) and bases of layers."""
     found = _described(nn, nn.Module)
-    return {name: entry for name, entry in found.items() if name != "Sequential" and not name.endswith("Loss")}
+    return {name: entry for name, entry in found.items() if name not in _NO_LAYERS and "Loss" not in name}
 
 
 def losses() -> Described:
@@ -30,8 +34,9 @@ def losses() -> Described:
 
 
 def optimizers() -> Described:
-    """Optimizers by class name."""
-    return _described(optim, optim.Optimizer, ("params",))
+    """Optimizers by class name, but for those that compute the loss themselves, which a training loop does."""
+    found = _described(optim, optim.Optimizer, ("params",))
+    return {name: entry for name, entry in found.items() if not entry[0].needs_closure}  # type: ignore[attr-defined]
 
 
 def datasets() -> Described:

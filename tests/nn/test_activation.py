@@ -157,7 +157,7 @@ def test_prelu_counts_its_slopes(value, error, match):
 
 
 def test_prelu_names_the_channels_that_do_not_fit():
-    with pytest.raises(gpudl.ShapeError, match=r"2 slopes for the 3 channels.*\[in act, PReLU\(num_parameters=2\)"):
+    with pytest.raises(gpudl.ShapeError, match=r"^act: .*2 slopes for the 3 channels"):
         nn.Sequential(OrderedDict(act=nn.PReLU(2)))(gpudl.ones(4, 3))
 
 
@@ -206,11 +206,11 @@ def test_relu6_is_a_hardtanh():
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
-        (lambda: nn.GELU("erf"), RuntimeError, r"approximate.*'erf'.*\[in GELU"),
-        (lambda: nn.Softshrink(-1), RuntimeError, r"lambd must be at least 0.*\[in Softshrink\(-1\)"),
-        (lambda: nn.RReLU(0.5, 0.25), RuntimeError, r"lower <= upper.*\[in RReLU"),
-        (lambda: nn.CELU(0.0), RuntimeError, r"alpha must not be 0.*\[in CELU"),
-        (lambda: nn.GLU(0), RuntimeError, r"\[in GLU\(dim=0\)\]"),
+        (lambda: nn.GELU("erf"), RuntimeError, r"^GELU: approximate.*'erf'"),
+        (lambda: nn.Softshrink(-1), RuntimeError, r"^Softshrink: lambd must be at least 0"),
+        (lambda: nn.RReLU(0.5, 0.25), RuntimeError, r"^RReLU: .*lower <= upper"),
+        (lambda: nn.CELU(0.0), RuntimeError, r"^CELU: alpha must not be 0"),
+        (lambda: nn.GLU(0), RuntimeError, r"^GLU: "),
         (lambda: nn.Softmax2d(), gpudl.ShapeError, r"expected \(\[batch\], channels, height, width\), got \(3, 4\)"),
     ],
 )

@@ -23,17 +23,7 @@ every_shape = pytest.mark.parametrize("settings", SHAPES, ids=str)
 
 
 def build(settings):
-    def make(lib):
-        layer = lib.nn.AdaptiveLogSoftmaxWithLoss(**settings)
-        return layer if lib is gpudl else shown_alike(layer)
-
-    return make
-
-
-def shown_alike(theirs):
-    """PyTorch's layer with a Sequential of tails, as here."""
-    theirs.tail = torch.nn.Sequential(*theirs.tail)
-    return theirs
+    return lambda lib: lib.nn.AdaptiveLogSoftmaxWithLoss(**settings)
 
 
 @every_shape
@@ -133,7 +123,7 @@ def test_shapes_that_do_not_fit(x, target):
     for lib in (gpudl, torch):
         with pytest.raises(RuntimeError):
             lib.nn.AdaptiveLogSoftmaxWithLoss(4, 5, [2])(lib.ones(x), lib.zeros(target, dtype=lib.int64))
-    with pytest.raises(gpudl.ShapeError, match=r"an input \(batch, 4\) and a target \(batch,\).*\[in Adaptive"):
+    with pytest.raises(gpudl.ShapeError, match=r"^Adaptive.*: .*an input \(batch, 4\) and a target \(batch,\)"):
         nn.AdaptiveLogSoftmaxWithLoss(4, 5, [2])(gpudl.ones(x), gpudl.zeros(target, dtype="int64"))
 
 
@@ -150,5 +140,5 @@ def test_targets_are_integers_of_any_size():
     want = layer(x, gpudl.tensor([0, 120, 7])).output
     for dtype in ("uint8", "int8", "int32"):
         assert gpudl.equal(layer(x, gpudl.tensor([0, 120, 7], dtype=dtype)).output, want)
-    with pytest.raises(RuntimeError, match=r"integer class indices as targets, got float32.*\[in Adaptive"):
+    with pytest.raises(RuntimeError, match=r"^Adaptive.*: .*integer class indices as targets, got float32"):
         layer(x, gpudl.ones(3))

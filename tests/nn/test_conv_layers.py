@@ -170,12 +170,12 @@ def test_inputs_are_checked(device, kind, shape, message):
     with pytest.raises(RuntimeError):
         getattr(torch.nn, kind)(3, 6, 3)(torch.zeros(shape))
     net = nn.Sequential(nn.Identity(), getattr(nn, kind)(3, 6, 3, device=device))
-    with pytest.raises(gpudl.ShapeError, match=rf"{message}.* \[in 1, {kind}\(3, 6, kernel_size=\("):
+    with pytest.raises(gpudl.ShapeError, match=rf"^1: .*{message}"):
         net(gpudl.zeros(*shape, device=device))
 
 
 def test_a_dtype_that_is_not_the_weights():
-    with pytest.raises(RuntimeError, match=r"the input is float64 and the weight float32.*\[in Conv2d\(3, 6"):
+    with pytest.raises(RuntimeError, match=r"^Conv2d: the input is float64 and the weight float32"):
         nn.Conv2d(3, 6, 3)(gpudl.zeros(1, 3, 5, 5, dtype="float64"))
 
 

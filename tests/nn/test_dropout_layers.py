@@ -171,14 +171,14 @@ def test_p_must_be_a_probability(name, p):
     ("name", "shape"), [("Dropout1d", (3,)), ("Dropout1d", (2, 3, 4, 5)), ("FeatureAlphaDropout", (3,))]
 )
 def test_errors_name_layer_and_shape(name, shape):
-    with pytest.raises(gpudl.ShapeError, match=rf"expected .*got .* \[in {name}\("):
+    with pytest.raises(gpudl.ShapeError, match=rf"^{name}: expected .*got "):
         getattr(nn, name)()(gpudl.ones(shape))
     with pytest.raises((ValueError, RuntimeError)):
         getattr(torch.nn, name)()(torch.ones(shape))
 
 
 def test_integers_are_refused():
-    with pytest.raises(RuntimeError, match=r"int64; cast it.*\[in Dropout\(p=0.5, inplace=False\)\]"):
+    with pytest.raises(RuntimeError, match=r"^Dropout: .*int64; cast it"):
         nn.Dropout()(gpudl.ones(3, dtype="int64"))
 
 

@@ -205,9 +205,9 @@ def test_errors_of_the_call_name_the_layer():
     layer = nn.Embedding(5, 2)
     with pytest.raises(IndexError, match="5"):
         layer(gpudl.tensor([0, 5]))
-    with pytest.raises(RuntimeError, match=r"float32; cast with long\(\) \[in Embedding\(5, 2\)\]"):
+    with pytest.raises(RuntimeError, match=r"^Embedding: .*float32; cast with long\(\)"):
         layer(gpudl.ones(2))
-    with pytest.raises(gpudl.ShapeError, match=r"needs offsets.*\[in EmbeddingBag\(5, 2, mode='mean'\)\]"):
+    with pytest.raises(gpudl.ShapeError, match=r"^EmbeddingBag: .*needs offsets"):
         nn.EmbeddingBag(5, 2)(gpudl.tensor([0, 1]))
 
 

@@ -28,10 +28,6 @@ def empty(*shape, dtype="float32"):
     return wrap(np.full(shape, -99, dtype), None)
 
 
-def standard_deviation(fan, gain=1.0):
-    return gain / math.sqrt(fan)
-
-
 @pytest.fixture(autouse=True)
 def _seed():
     manual_seed(0)

@@ -7,7 +7,7 @@ import pytest
 from twins import array, compare, torch, twins
 
 import gpudl
-from gpudl.autograd import gradcheck, gradgradcheck
+from gpudl.autograd import grad, gradcheck, gradgradcheck
 from gpudl.nn.utils import rnn
 
 theirs = torch.nn.utils.rnn
@@ -225,21 +225,35 @@ def test_sequences_of_a_batch_do_not_see_each_other(kind):
         )
 
 
-@pytest.mark.parametrize("order", ["gradients", "gradients of gradients"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("op", ["lstm", "gru", "rnn_tanh"])
-def test_derivatives_over_packed_sequences(op, bidirectional, order):
-    """Backpropagation through time against differences, to the second order."""
-    runs, gates = 1 + bidirectional, {"lstm": 4, "gru": 3, "rnn_tanh": 1}[op]
-    shapes = [(6, 3), *[(runs, 3, 2)] * (2 if op == "lstm" else 1)]
-    shapes += [(gates * 2, 3), (gates * 2, 2), (gates * 2,), (gates * 2,)] * runs
+@pytest.mark.parametrize(
+    ("op", "projected"),
+    [("lstm", False), ("lstm", True), ("gru", False), ("rnn_tanh", False), ("rnn_relu", False)],
+)
+def test_derivatives_over_packed_sequences(op, bidirectional, projected):
+    """Backpropagation through time against differences, to the second order, and the same when it is recorded."""
+    runs, gates, out = 1 + bidirectional, {"lstm": 4, "gru": 3}.get(op, 1), 1 if projected else 2
+    shapes = [(6, 3), (runs, 3, out), *[(runs, 3, 2)] * (op == "lstm")]
+    shapes += [(gates * 2, 3), (gates * 2, out), (gates * 2,), (gates * 2,), *[(1, 2)] * projected] * runs
     tensors = [gpudl.tensor(array(*s, dtype="float64", seed=i), requires_grad=True) for i, s in enumerate(shapes)]
 
     def run(x, *rest):
         hx, params = (rest[:2], rest[2:]) if op == "lstm" else (rest[0], rest[1:])
         return getattr(gpudl, op)(x, hx, params, True, 1, 0.0, True, bidirectional, batch_sizes=(3, 2, 1))
 
-    assert (gradcheck if order == "gradients" else gradgradcheck)(run, tensors)
+    assert gradcheck(run, tensors)
+    assert gradgradcheck(run, tensors)
+    y = sum((each * each).sum() for each in run(*tensors))
+    recorded = grad(y, tensors, create_graph=True)
+    for got, want in zip(recorded, grad(y, tensors)):
+        np.testing.assert_allclose(got.detach().numpy(), want.numpy(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("batch", [2, 4])
+def test_states_must_fit_the_sequences(batch):
+    packed = rnn.pack_sequence(sequences(gpudl.tensor, [3, 5, 1]), enforce_sorted=False)
+    with pytest.raises(gpudl.ShapeError, match=rf"expected a state of shape \(1, 3, 4\), got \(1, {batch}, 4\)"):
+        gpudl.nn.GRU(2, 4)(packed, gpudl.ones(1, batch, 4))
 
 
 def test_operations_check_batch_sizes_and_the_number_of_parameters():

@@ -71,7 +71,7 @@ def test_padding_by_zeros_is_padding_by_a_constant(ndim):
 def test_inputs_have_one_or_two_dimensions_more(kind, ndim, shape):
     for lib in (torch, gpudl):
         error = ValueError if kind == "CircularPad" else NotImplementedError
-        with pytest.raises(error, match=rf"\[in {kind}{ndim}d\(\(1, 1" if lib is gpudl else None):
+        with pytest.raises(error, match=rf"^{kind}{ndim}d: " if lib is gpudl else None):
             make(kind, ndim, 1)(lib)(lib.zeros(shape))
 
 
@@ -89,7 +89,7 @@ def test_inputs_are_checked(device, layer, shape, message):
     with pytest.raises(RuntimeError):
         layer(torch)(torch.zeros(shape))
     mine = layer(gpudl)
-    with pytest.raises(gpudl.ShapeError, match=rf"{message}.* \[in 0, {type(mine).__name__}\("):
+    with pytest.raises(gpudl.ShapeError, match=rf"^0: .*{message}"):
         nn.Sequential(mine)(gpudl.zeros(*shape, device=device))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import gpudl
+from gpudl import nn
 from gpudl.nn import Parameter
 
 torch = pytest.importorskip("torch")
@@ -143,3 +144,26 @@ def test_what_is_one_object_stays_one(again):
     first, second = again([p, p])
     assert first is second
     assert first is not p
+
+
+def test_a_buffer_is_a_tensor_that_says_whether_it_is_saved():
+    for lib in (gpudl, torch):
+        x = lib.ones(2)
+        buffer = lib.nn.Buffer(x, persistent=False)
+        assert isinstance(buffer, lib.Tensor)
+        assert not buffer.requires_grad
+        assert not buffer.persistent
+        assert lib.nn.Buffer(x).persistent
+        assert tuple(lib.nn.Buffer().shape) == (0,)
+    assert type(nn.Buffer(gpudl.ones(1)) + 1) is gpudl.Tensor
+    with pytest.raises(TypeError, match="a Buffer is made of a Tensor, got float"):
+        nn.Buffer(1.0)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, through_pickle])
+@pytest.mark.parametrize("persistent", [True, False])
+def test_copies_of_buffers_say_so_too(again, persistent):
+    other = again(nn.Buffer(gpudl.ones(2), persistent=persistent))
+    assert type(other) is nn.Buffer
+    assert other.persistent is persistent
+    assert other.tolist() == [1, 1]

@@ -143,7 +143,7 @@ def test_unpooling(device, ndim, args, settings, output_size, batch):
 
 @pytest.mark.parametrize(
     ("output_size", "error", "message"),
-    [((3, 4), ValueError, r"output_size \(3, 4\) must be less.*\[in Max"), ((4,), ValueError, "2 or 4 lengths, got")],
+    [((3, 4), ValueError, r"^Max.*: .*output_size \(3, 4\) must be less"), ((4,), ValueError, "2 or 4 lengths, got")],
 )
 def test_unpooling_to_a_size_that_cannot_be(output_size, error, message):
     for lib in (torch, gpudl):
@@ -246,7 +246,7 @@ def test_inputs_are_checked(device, layer, shape, message):
     with pytest.raises(RuntimeError):
         layer(torch)(torch.zeros(shape))
     mine = layer(gpudl)
-    with pytest.raises(gpudl.ShapeError, match=rf"{message}.* \[in 0, {type(mine).__name__}\("):
+    with pytest.raises(gpudl.ShapeError, match=rf"^0: .*{message}"):
         nn.Sequential(mine)(gpudl.zeros(*shape, device=device))
 
 

@@ -244,6 +244,8 @@ def test_the_base_takes_a_mode():
         assert lib.nn.RNNBase("GRU", 3, 4).weight_ih_l0.shape == (12, 3)
         with pytest.raises(ValueError, match="mode"):
             lib.nn.RNNBase("CNN", 3, 4)
+    with pytest.raises(ValueError, match="only an LSTM has a projection, got proj_size=2"):
+        nn.RNNBase("GRU", 3, 4, proj_size=2)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_bad_settings(kind, args, message):
 @pytest.mark.parametrize(
     ("kind", "shapes", "message"),
     [
-        ("LSTM", [(5, 2, 4)], r"expected \(\*, 3\), got input \(5, 2, 4\) \[in LSTM\(3, 4\)\]"),
+        ("LSTM", [(5, 2, 4)], r"^LSTM: expected \(\*, 3\), got input \(5, 2, 4\)$"),
         ("GRU", [(5, 2, 3, 1)], r"expected input of 2 or 3 dimensions, got \(5, 2, 3, 1\)"),
         ("RNN", [(3,)], r"expected input of 2 or 3 dimensions, got \(3,\)"),
         ("GRU", [(0, 2, 3)], r"expected at least 1 time step, got input \(0, 2, 3\)"),

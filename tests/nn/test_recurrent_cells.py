@@ -110,3 +110,5 @@ def test_operations_check_their_parameters():
         gpudl.gru_cell(gpudl.ones(3), h, gpudl.ones(12, 3), gpudl.ones(12, 4))
     with pytest.raises(RuntimeError, match="the input is float32 and weight_hh float64"):
         gpudl.gru_cell(x, h, gpudl.ones(12, 3), gpudl.ones(12, 4, dtype="float64"))
+    with pytest.raises(RuntimeError, match="rnn_relu_cell: the input is int64"):
+        gpudl.rnn_relu_cell(gpudl.ones(2, 3, dtype="int64"), h, gpudl.ones(4, 3), gpudl.ones(4, 4))

@@ -111,6 +111,26 @@ SCENARIOS = {
     ),
     "same parameter twice": lambda lib, net: setattr(net, "tied", net.layer.weight),
     "same buffer twice": lambda lib, net: net.register_buffer("mean2", net.mean),
+    "buffer assigned": lambda lib, net: setattr(net, "table", lib.nn.Buffer(lib.ones(3))),
+    "buffer assigned, not to be saved": lambda lib, net: setattr(
+        net, "t", lib.nn.Buffer(lib.ones(3), persistent=False)
+    ),
+    "buffer assigned over a buffer": lambda lib, net: setattr(
+        net, "mean", lib.nn.Buffer(lib.ones(3), persistent=False)
+    ),
+    "buffer assigned over a plain one": lambda lib, net: setattr(net, "plain", lib.nn.Buffer(lib.ones(3))),
+    "buffer to parameter name": lambda lib, net: setattr(net, "w", lib.nn.Buffer(lib.ones(3))),
+    "module by the other name": lambda lib, net: net.register_module("new", lib.nn.ReLU()),
+    "set a module": lambda lib, net: net.set_submodule("layer", lib.nn.ReLU()),
+    "set a new module": lambda lib, net: net.set_submodule("new", lib.nn.ReLU()),
+    "set a new module deeper": lambda lib, net: net.set_submodule("layer.new", lib.nn.ReLU()),
+    "set a new module strictly": lambda lib, net: net.set_submodule("new", lib.nn.ReLU(), strict=True),
+    "set a module strictly": lambda lib, net: net.set_submodule("layer", lib.nn.ReLU(), strict=True),
+    "set a module over a parameter": lambda lib, net: net.set_submodule("w", lib.nn.ReLU()),
+    "set a module over a plain one": lambda lib, net: net.set_submodule("plain", lib.nn.ReLU()),
+    "set a module nowhere": lambda lib, net: net.set_submodule("none.new", lib.nn.ReLU()),
+    "set a module without a name": lambda lib, net: net.set_submodule("", lib.nn.ReLU()),
+    "set a tensor as module": lambda lib, net: net.set_submodule("layer", lib.ones(1)),
     "empty container": lambda lib, net: setattr(net, "empty", lib.nn.Sequential()),
 }
 
@@ -127,6 +147,48 @@ def test_assignments_do_what_they_do_in_torch(name):
             raised = type(error)
         results.append((raised, summary(net)))
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("kind", ["submodule", "parameter", "buffer"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "layer", "layer.weight", "w", "mean", "plain", "none", "none.w", "w.x", "layer.none", "later", "act", "."],
+)
+def test_things_are_found_by_dotted_name(kind, name):
+    found = []
+    for lib in (gpudl, torch):
+        net = net_of(lib)
+        try:
+            found.append(type(getattr(net, f"get_{kind}")(name)).__name__)
+        except AttributeError:
+            found.append("nothing")
+    assert found[0] == found[1]
+
+
+def test_a_name_that_is_not_found_is_told_with_its_path():
+    net = net_of(gpudl)
+    with pytest.raises(AttributeError, match="Linear has no parameter 'w', looking for 'layer.w'"):
+        net.get_parameter("layer.w")
+    with pytest.raises(AttributeError, match="Net has no module 'none', looking for 'none.x'"):
+        net.get_submodule("none.x")
+
+
+def test_a_walk_leaves_out_what_it_is_told():
+    walks = []
+    for lib in (gpudl, torch):
+        net = net_of(lib)
+        memo = {net.layer}
+        walks.append(([name for name, _ in net.named_modules(memo, "top")], len(memo), len(list(net.modules()))))
+        net.twin = net.layer
+        walks[-1] += (len(list(net.modules(remove_duplicate=False))), len(list(net.modules())))
+    assert walks[0] == walks[1]
+
+
+def test_names_that_are_numbers_are_not_in_dir():
+    for lib in (gpudl, torch):
+        names = dir(lib.nn.Sequential(lib.nn.ReLU()))
+        assert names == sorted(names)
+        assert "0" not in names
 
 
 def test_names_with_duplicates_are_those_of_torch():

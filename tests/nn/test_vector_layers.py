@@ -39,7 +39,7 @@ def test_settings_are_attributes():
 
 def test_vectors_of_different_lengths_are_refused():
     for layer in (nn.CosineSimilarity(), nn.PairwiseDistance()):
-        with pytest.raises(gpudl.ShapeError, match=rf"\(2, 3\).*\(2, 4\).*\[in {type(layer).__name__}"):
+        with pytest.raises(gpudl.ShapeError, match=rf"^{type(layer).__name__}: .*\(2, 3\).*\(2, 4\)"):
             layer(gpudl.ones(2, 3), gpudl.ones(2, 4))
 
 
@@ -83,8 +83,6 @@ def test_features_of_bilinear_must_be_counts(features, error, message):
 
 def test_bilinear_names_itself_and_the_shapes():
     layer = nn.Bilinear(3, 4, 5)
-    with pytest.raises(
-        gpudl.ShapeError, match=r"\(..., 3\) and \(..., 4\).*got \(2, 3\) and \(2, 5\).*\[in Bilinear\("
-    ):
+    with pytest.raises(gpudl.ShapeError, match=r"^Bilinear: .*\(..., 3\) and \(..., 4\).*got \(2, 3\) and \(2, 5\)"):
         layer(gpudl.ones(2, 3), gpudl.ones(2, 5))
     assert nn.Bilinear(np.int64(3), 4, 5, dtype="float64").weight.dtype == gpudl.float64

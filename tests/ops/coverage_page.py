@@ -66,7 +66,7 @@ NOT_ASKED_FOR = {
 }
 # A name that a reason fits, though it is asked for in this space.
 ASKED_FOR = {
-    "linalg": {"solve", "lstsq", "cholesky", "qr", "svd", "cond", "matrix_rank"},
+    "linalg": {"solve", "lstsq", "cholesky", "qr", "svd", "cond", "matrix_rank", "householder_product"},
 }
 
 

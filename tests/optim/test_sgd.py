@@ -85,6 +85,7 @@ def test_cpu_body_takes_any_layout(layout, step):
     assert_bodies_agree(sgd_step_, (300, 200), "float32", [step[1] != 0], step, layout)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_cpu_body_needs_little_memory(step):
-    assert_needs_little_memory(sgd_step_, [step[1] != 0], step)
+@pytest.mark.parametrize("momentum", MOMENTA[:6], ids=str)
+@pytest.mark.parametrize("weight_decay", [0, 0.1])
+def test_a_step_needs_little_memory(momentum, weight_decay):
+    assert_needs_little_memory("SGD", {"weight_decay": weight_decay, **momentum})

@@ -137,8 +137,8 @@ def pack_padded_sequence(
         lengths: of each sequence, (batch,), 1 <= length <= time: a Tensor or a list.
         batch_first: the input is (batch, time, *).
         enforce_sorted: the lengths must not grow; False: the sequences are sorted, and pad_packed_sequence undoes it.
-    Raises: ShapeError for an input of fewer than 2 dimensions; RuntimeError for lengths that are out of range, too
-        many or too few, or not sorted; IndexError where only their sum is wrong.
+    Raises: ShapeError for an input of fewer than 2 dimensions, and for lengths that are out of range, too many or too
+        few; RuntimeError for lengths that are not sorted.
     """
     if input.ndim < 2:
         raise ShapeError(f"pack_padded_sequence: expected input of 2 or more dimensions, got {input.shape}")
@@ -226,7 +226,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
         padded_sequences: (time, batch, *).
         lengths: of each sequence, (batch,): a Tensor or a list.
         batch_first: the input is (batch, time, *).
-    Raises: ValueError if there are not as many lengths as sequences.
+    Raises: ShapeError if there are not as many lengths as sequences.
     """
     long = _numbers(lengths)
     batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
