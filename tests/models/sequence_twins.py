@@ -1,98 +1,43 @@
-"""What tests of sequence models share: a model compared and trained beside its PyTorch twin, and the twin of GPT."""
+"""What tests of sequence models share: tokens, weights that hide nothing, training, and a PyTorch twin of GPT."""
 
 import math
 
 import numpy as np
-from tolerances import assert_close
-from twin_models import shapes, torch
-
-import gpudl
-
-
-def normal(*shape, seed=0, dtype="float32"):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+from twin_models import torch
 
 
 def tokens(*shape, vocabulary=11, seed=0):
     return np.random.default_rng(seed).integers(0, vocabulary, shape)
 
 
-def same_weights(mine, theirs, device="cpu"):
-    """Both with the twin's weights, none of them 0 or 1, so that no term is hidden; ours on a device."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in theirs.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-    assert shapes(mine) == shapes(theirs)
-    mine.load_state_dict(theirs.state_dict())
-    return mine.to(device), theirs
-
-
-def _given(lib, value, **where):
-    if isinstance(value, np.ndarray):
-        made = lib.tensor(value, **where)
-        return made.requires_grad_() if value.dtype.kind == "f" else made
-    return tuple(_given(lib, each, **where) for each in value) if isinstance(value, tuple) else value
-
-
-def _flat(value):
-    return [leaf for each in value for leaf in _flat(each)] if isinstance(value, tuple) else [value]
-
-
-def _outcome(lib, model, args, **where):
-    """Outputs, and the gradients of all inputs and parameters for a random weighting of the outputs."""
-    args = _given(lib, args, **where)
-    outputs = _flat(model(*args))
-    model.zero_grad()
-    loss = sum((y * lib.tensor(normal(*y.shape, seed=9, dtype=str(y.dtype)[-7:]), **where)).sum() for y in outputs)
-    loss.backward()
-    found = {f"output {number}": y for number, y in enumerate(outputs)}
-    found |= {
-        f"gradient of input {number}": x.grad
-        for number, x in enumerate(_flat(args))
-        if getattr(x, "requires_grad", False)
-    }
-    found |= {f"gradient of {name}": parameter.grad for name, parameter in model.named_parameters()}
-    return {label: value.detach().cpu().numpy() for label, value in found.items()}
-
-
-def compare(mine, theirs, *args, device="cpu", slack=8.0):
-    """Outputs and all gradients agree, in training and in evaluation mode, relative to the largest value of each."""
-    same_weights(mine, theirs, device)
-    for mode in (True, False):
-        got = _outcome(gpudl, mine.train(mode), args, device=device)
-        want = _outcome(torch, theirs.train(mode), args)
-        assert list(got) == list(want)
-        for label, value in want.items():
-            assert np.any(value), f"{label} is all 0: nothing is compared"
-            # A sum of many terms is rounded by their size and not by its own.
-            scale = value.dtype.type(max(1, abs(value).max()))
-            assert_close(got[label] / scale, value / scale, f"train({mode}): {label}", slack)
+def spread(lib, model, std=0.5):
+    """The model with normal weights everywhere, so that no 0 or 1 hides a term."""
+    for parameter in model.parameters():
+        lib.nn.init.normal_(parameter, std=std)
+    return model
 
 
 def training_losses(lib, model, optimizer, loss_of, batches, max_norm=None):
     """The loss of each batch before the step that it makes.
 
     Args:
-        optimizer: of (library's optim, parameters).
-        loss_of: of (model, *batch).
+        optimizer: of (library, parameters).
+        loss_of: of (library, model, *batch).
         batches: tuples of arrays.
-        max_norm: gradients are scaled to at most this norm.
+        max_norm: gradients are clipped to it.
     """
-    parameters = list(model.parameters())
-    steps = optimizer(lib.optim, parameters)
+    steps = optimizer(lib, model.parameters())
+    device = next(model.parameters()).device
     found = []
     for batch in batches:
         steps.zero_grad()
-        loss = loss_of(model, *(lib.tensor(array) for array in batch))
+        loss = loss_of(lib, model, *(lib.tensor(values, device=device) for values in batch))
         loss.backward()
         if max_norm is not None:
-            norm = sum(float((parameter.grad**2).sum()) for parameter in parameters) ** 0.5
+            norm = lib.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
             assert norm > max_norm, "nothing is clipped"
-            for parameter in parameters:
-                parameter.grad.mul_(max_norm / norm)
         steps.step()
-        found.append(float(loss.detach()))
+        found.append(loss.item())
     return np.array(found)
 
 
