@@ -118,6 +118,8 @@ def test_dropout_acts_in_training_only(device):
     assert gpudl.equal(model(x), model(x))
     assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.5}
     assert model.blocks[0].attention.dropout == 0.5
+    model.dropout.train()  # that of the embeddings alone
+    assert not gpudl.equal(model(x), model(x))
 
 
 def test_gpt_does_not_see_the_future(device):

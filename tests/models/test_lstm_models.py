@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sequence_twins import tokens
 from tolerances import assert_close
-from twin_models import array, compare, models
+from twin_models import array, compare, models, torch
 
 import gpudl
 from gpudl import nn
@@ -39,6 +39,67 @@ def test_language_model_is_its_pytorch_twin(settings, device):
     batch, layers = 3 if settings.get("batch_first", True) else 7, settings.get("num_layers", 2)
     hidden = tuple(array(layers, batch, 6, dtype="float64", seed=seed) for seed in (1, 2))
     compare(make, tokens(3, 7), hidden, device=device, dtype="float64", slack=4)
+
+
+def torch_lstm(model):
+    """A PyTorch LSTM with a model's weights, and what takes a layer's weights to PyTorch."""
+
+    def weights(layer):
+        return {name: torch.tensor(value.cpu().numpy()) for name, value in layer.state_dict().items()}
+
+    own = model.lstm
+    made = torch.nn.LSTM(
+        own.input_size,
+        own.hidden_size,
+        own.num_layers,
+        batch_first=own.batch_first,
+        bidirectional=own.bidirectional,
+    )
+    made.load_state_dict(weights(own))
+    return made, weights
+
+
+def test_language_model_is_an_lstm_between_two_tables(device):
+    """By another road than its own source."""
+    model = language_model(gpudl, dropout=0.0).to(device)
+    nn.init.normal_(model.decoder.bias)
+    lstm, weights = torch_lstm(model)
+    x, hidden = tokens(3, 7), tuple(array(2, 3, 6, seed=seed) for seed in (1, 2))
+    y, last = lstm(weights(model.embedding)["weight"][torch.tensor(x)], tuple(map(torch.tensor, hidden)))
+    decoder = weights(model.decoder)
+    want = [y @ decoder["weight"].T + decoder["bias"], *last]
+    logits, end = model(gpudl.tensor(x, device=device), tuple(gpudl.tensor(each, device=device) for each in hidden))
+    for got, expected in zip((logits, *end), want):
+        assert_close(got.detach().cpu().numpy(), expected.detach().numpy(), "logits and state")
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_classifier_reads_where_each_direction_ends(bidirectional, num_layers, batch_first, device):
+    """By another road than its own source: from the outputs, the second direction's end being the first step."""
+    model = classifier(gpudl, bidirectional=bidirectional, num_layers=num_layers, batch_first=batch_first).to(device)
+    lstm, weights = torch_lstm(model)
+    x, lengths, want = array(6, 4, 3), [3, 6, 1, 4], []
+    for number, length in enumerate(lengths):
+        one = torch.tensor(x[:length, number : number + 1])
+        y, _ = lstm(one.transpose(0, 1) if batch_first else one)
+        y = y.reshape(length, -1)
+        last = torch.cat([y[-1, :5], y[0, 5:]])
+        want.append(weights(model.linear)["weight"] @ last + weights(model.linear)["bias"])
+    given = gpudl.tensor(x.swapaxes(0, 1).copy() if batch_first else x, device=device)
+    got = model(given, lengths)
+    assert_close(got.detach().cpu().numpy(), torch.stack(want).detach().numpy(), "logits")
+
+
+def test_language_model_drops_embeddings_and_what_the_decoder_reads():
+    model = language_model(gpudl, num_layers=1, dropout=1.0)
+    nn.init.normal_(model.decoder.bias)
+    dropped = []
+    model.dropout.register_forward_hook(lambda module, args, output: dropped.append(output.shape))
+    y, _ = model(gpudl.tensor(tokens(2, 3)))
+    assert dropped == [(2, 3, 5), (2, 3, 6)]
+    assert gpudl.equal(y, model.decoder.bias.expand(2, 3, 11))
 
 
 def test_the_state_carries_on(device):

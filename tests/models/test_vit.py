@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 from sequence_twins import spread
-from twin_models import array, compare, models
+from tolerances import assert_close
+from twin_models import array, compare, models, torch
 
 import gpudl
 from gpudl import nn
@@ -31,6 +32,34 @@ def test_vision_transformer_is_its_pytorch_twin(settings, device):
 
     compare(make, array(3, 3, 8, 8), device=device, slack=20)
     compare(make, array(3, 3, 8, 8, dtype="float64"), device=device, dtype="float64", slack=20)
+
+
+def test_vision_transformer_is_pytorchs_encoder_over_patches(device):
+    """By another road than its own source: patches cut by hand, and torch.nn.TransformerEncoderLayer."""
+    model = spread(gpudl, VisionTransformer(**SIZES, num_classes=5), 0.3).to(device)
+    x = array(2, 3, 8, 8)
+    weights = {name: torch.tensor(value.cpu().numpy()) for name, value in model.state_dict().items()}
+    patches = torch.tensor(x).reshape(2, 3, 2, 4, 2, 4).permute(0, 2, 4, 1, 3, 5).reshape(2, 4, 48)
+    y = patches @ weights["conv_proj.weight"].reshape(8, 48).T + weights["conv_proj.bias"]
+    y = torch.cat([weights["class_token"].expand(2, 1, 8), y], 1) + weights["encoder.pos_embedding"]
+    for number in range(2):
+        layer = torch.nn.TransformerEncoderLayer(
+            8, 2, 12, 0.0, "gelu", layer_norm_eps=1e-6, batch_first=True, norm_first=True
+        )
+        prefix = f"encoder.layers.encoder_layer_{number}."
+        own = {"self_attention": "self_attn", "ln_": "norm", "mlp.0": "linear1", "mlp.3": "linear2"}
+        renamed = {}
+        for name, value in weights.items():
+            if name.startswith(prefix):
+                for old, new in own.items():
+                    name = name.removeprefix(prefix).replace(old, new)
+                renamed[name] = value
+        layer.load_state_dict(renamed)
+        y = layer(y)
+    y = torch.nn.functional.layer_norm(y, (8,), weights["encoder.ln.weight"], weights["encoder.ln.bias"], 1e-6)
+    want = y[:, 0] @ weights["heads.head.weight"].T + weights["heads.head.bias"]
+    got = model(gpudl.tensor(x, device=device))
+    assert_close(got.detach().cpu().numpy(), want.detach().numpy(), "logits", slack=20)
 
 
 def layer(number, width, mlp):
