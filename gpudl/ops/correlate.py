@@ -91,15 +91,16 @@ def correlate(
     tall = (1, taps * rows) if joined else (taps, rows)
     sums = None if partner is None else np.zeros((tall[0], groups, partner.shape[1] // groups, tall[1]), x.dtype)
     spare = _Spare()
+    target, other = (None if each is None else np.moveaxis(each, 0, 2) for each in (out, partner))
     for part in _parts(x, groups, stride, offsets, windows, max(results, 1), joined, spare):
         matrices = part.matrices
         if joined:
             wide = spare.take("joined", (groups, taps * rows, matrices[0].shape[2]), x.dtype)
             matrices = [np.concatenate(matrices, axis=1, out=wide)]
-        if out is not None and weights is not None:
-            _multiply(weights, matrices, out, part, None if bias is None else bias.reshape(groups, -1, 1), spare)
-        if partner is not None and sums is not None:
-            _add_products(sums, matrices, partner[part.images, :, part.rows])
+        if target is not None and weights is not None:
+            _multiply(weights, matrices, target, part, None if bias is None else bias.reshape(groups, -1, 1), spare)
+        if other is not None and sums is not None:
+            _add_products(sums, matrices, other[:, part.rows, part.images])
     if sums is None:
         return None
     lengths = [len(each) for each in offsets]
@@ -118,16 +119,18 @@ def _weights(w: Host, joined: bool) -> list[Host]:
 def _multiply(
     weights: list[Host], matrices: list[Host], out: Host, part: _Part, bias: Host | None, spare: _Spare
 ) -> None:
-    """The part of `out` that these matrices give."""
+    """The part of `out`, with the images behind the rows, that these matrices give."""
     images, rows, _ = part
     groups, columns = matrices[0].shape[0], matrices[0].shape[2]
     count, height = images.stop - images.start, rows.stop - rows.start
-    straight = count == 1 and out[images.start].flags.c_contiguous
+    results = weights[0].shape[1]
+    straight = count == 1 and out[:, :, images.start].flags.c_contiguous
     if straight:
         plane = columns // height
-        target = out[images.start].reshape(groups, weights[0].shape[1], -1)[..., rows.start * plane : rows.stop * plane]
+        planes = out[:, :, images.start].reshape(groups, results, -1)
+        target = planes[..., rows.start * plane : rows.stop * plane]
     else:
-        target = spare.take("target", (groups, weights[0].shape[1], columns), out.dtype)
+        target = spare.take("target", (groups, results, columns), out.dtype)
     np.matmul(weights[0], matrices[0], out=target)
     if len(weights) > 1:
         product = spare.take("product", target.shape, out.dtype)
@@ -136,13 +139,12 @@ def _multiply(
     if bias is not None:
         target += bias
     if not straight:
-        folded = target.reshape(out.shape[1], height, count, *out.shape[3:])
-        out[images, :, rows] = np.moveaxis(folded, 2, 0)
+        out[:, rows, images] = target.reshape(out.shape[0], height, count, *out.shape[3:])
 
 
 def _add_products(sums: Host, matrices: list[Host], partner: Host) -> None:
-    """Add the products of the matrices with a part of the partner."""
-    other = np.moveaxis(partner, 0, 2).reshape(sums.shape[1], sums.shape[2], -1)
+    """Add the products of the matrices with a part of the partner, in which the images are behind the rows."""
+    other = partner.reshape(sums.shape[1], sums.shape[2], -1)
     for total, matrix in zip(sums, matrices):
         total += other @ matrix.swapaxes(1, 2)
 
@@ -172,11 +174,12 @@ def _parts(
     fitting = _PART // (row * windows[0] + copied * halo)
     enough = max(-(-_COLUMNS // (plane * windows[0])), _LEAST // (row * windows[0]))
     count = min(x.shape[0], max(fitting, 1), enough)
+    turned = np.moveaxis(x, 0, 2)
     unmoved = not any(map(any, shifts)) and all(each == 1 for each in stride) and x.shape[3:] == windows[1:]
     for first, top in itertools.product(range(0, x.shape[0], count), range(0, windows[0], height)):
         images, rows = slice(first, min(first + count, x.shape[0])), slice(top, min(top + height, windows[0]))
         some, wide = images.stop - images.start, (images.stop - images.start) * plane
-        seen = np.moveaxis(x[images], 0, 2)
+        seen = turned[:, :, images]
         copies: dict[int, Host] = {}
         for remainder, move in moves.items():
             start, stop = rows.start + min(move), rows.stop + max(move)

@@ -6,6 +6,7 @@ Positions before the first element and after the last are padding.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -73,6 +74,7 @@ class Windows(NamedTuple):
         )
 
 
+@functools.lru_cache(maxsize=1024)
 def overlap(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice]:
     """The q in range(out) for which stride q + offset is in range(size), and these positions."""
     low = max(0, -(offset // stride))

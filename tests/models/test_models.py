@@ -107,13 +107,6 @@ def test_dilation_replaces_stride():
     assert network.layer2[0].conv2.stride == (2, 2)
 
 
-@pytest.mark.parametrize(
-    ("value", "divisor", "nearest"), [(8, 8, 8), (12, 8, 16), (11, 8, 16), (3, 8, 8), (33.6, 8, 32)]
-)
-def test_widths_of_mobilenet_are_rounded(value, divisor, nearest):
-    assert models(gpudl, "mobilenet")._divisible(value, divisor) == nearest
-
-
 def test_vae_draws_its_noise():
     gpudl.manual_seed(0)
     model, x = models(gpudl, "autoencoder").VAE(4, 3, 500), gpudl.rand(200, 4)
