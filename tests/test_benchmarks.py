@@ -114,10 +114,11 @@ def test_without_an_opponent_to_run_there_is_one_line_of_error(benchmark, monkey
 
 
 @needs_torch
-def test_train_step_compares_both_sizes_with_both_optimizers(tmp_path):
+def test_train_step_compares_all_models_with_both_optimizers(tmp_path):
     record, _ = record_of("train_step", tmp_path, "--threads", "1")
+    cases = ("small", "big", "lenet5", "resnet8", "lstm", "transformer")
     assert {(row["case"], row["opponent"]) for row in record["rows"]} == {
-        (size, opponent) for size in ("small", "big") for opponent in ("torch", "torch, fused Adam")
+        (case, opponent) for case in cases for opponent in ("torch", "torch, fused Adam")
     }
     for row in record["rows"]:
         assert row["threads"] == 1

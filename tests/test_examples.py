@@ -95,6 +95,12 @@ def test_custom_op_fits_a_curve_equally_with_both_forms():
     assert process.stderr.count("first and second derivatives are right") == 2
 
 
+def test_keras_line_finds_the_line():
+    found = re.fullmatch(r"slope (\S+), intercept (\S+)\n", result_of(run("keras_line.py")))
+    slope, intercept = map(float, found.groups())
+    assert abs(slope - 2) < 0.05 and abs(intercept - 1) < 0.05
+
+
 @pytest.mark.parametrize("name", ["SwishFunction", "swish_backward"])
 def test_custom_op_finds_a_wrong_gradient(tmp_path, name):
     """The checks in the example are worth something: a planted mistake in either backward stops the program."""

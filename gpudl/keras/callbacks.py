@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gpudl.keras.model import Sequential
+from typing import Any
 
 __all__ = ["Callback", "EarlyStopping", "LambdaCallback", "LearningRateScheduler"]
 
@@ -20,7 +17,7 @@ class Callback:
         model: the model that is trained. Set model.stop_training to end after this epoch.
     """
 
-    model: Sequential
+    model: Any
 
     def on_train_begin(self) -> None:
         """Before the first epoch."""

@@ -66,7 +66,7 @@ _BITS: dict[Any, np.dtype[Any]] = {float32: np.dtype(np.int32), float64: np.dtyp
 
 def kept(x: Array, mask: Array) -> Array:
     """x where the mask holds, else 0; arrays of one shape, or Tensors."""
-    bits = _BITS.get(x.dtype) if isinstance(x, np.ndarray) else None
+    bits = _BITS.get(x.dtype) if type(x) is np.ndarray else None
     if bits is None:
         return xp_of(x).where(mask, x, x.dtype.type(0))  # NumPy makes float64 of bfloat16 and a Python number
     return (x.view(bits) & _spread(mask, bits)).view(x.dtype)
@@ -74,7 +74,7 @@ def kept(x: Array, mask: Array) -> Array:
 
 def merged(x: Array, mask: Array, y: Array) -> Array:
     """x where the mask holds, else y; arrays of one dtype, or Tensors."""
-    bits = _BITS.get(x.dtype) if isinstance(x, np.ndarray) else None
+    bits = _BITS.get(x.dtype) if type(x) is np.ndarray else None
     if bits is None:
         return xp_of(x).where(mask, x, y)
     other = y.view(bits)
@@ -86,7 +86,7 @@ def merged(x: Array, mask: Array, y: Array) -> Array:
 
 def scaled(x: Array, mask: Array, factor: float) -> Array:
     """x where the mask holds, else x * factor; arrays of one shape, or Tensors."""
-    bits = _BITS.get(x.dtype) if isinstance(x, np.ndarray) and x.ndim else None
+    bits = _BITS.get(x.dtype) if type(x) is np.ndarray and x.ndim else None
     if bits is None:
         return xp_of(x).where(mask, x, x * factor)
     one, other = np.array([[1], [factor]], x.dtype).view(bits)

@@ -1,10 +1,13 @@
 """A pretend GPU: NumPy arrays of a class of their own that refuse host arrays, as CuPy's do."""
 
-from types import SimpleNamespace
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from gpudl.backend import arrays, device
 from gpudl.backend.device import Backend, Device
+from gpudl.backend.kernel import KERNELS
 
 
 def _bare(value):
@@ -55,9 +58,12 @@ class _Namespace(SimpleNamespace):
 
     add = np.add
     dtype = np.dtype
+    _of = np
 
     def __getattr__(self, name):
-        function = getattr(np, name)
+        function = getattr(self._of, name)
+        if not callable(function):  # a number, or a module such as linalg
+            return _Namespace(_of=function) if isinstance(function, ModuleType) else function
         return lambda *args, **kwargs: _wrapped(
             function(*(_bare(each) for each in args), **{key: _bare(value) for key, value in kwargs.items()})
         )
@@ -86,3 +92,17 @@ class LoopbackBackend(Backend):
 
     def to_host(self, array):
         return np.array(array.view(np.ndarray))
+
+
+@contextmanager
+def registered():
+    """The backend, known to gpudl as "loopback" meanwhile."""
+    backend = LoopbackBackend()
+    device.register_backend(backend)
+    try:
+        yield backend
+    finally:
+        del device._backends["loopback"], device._by_array_type[LoopbackArray], arrays._namespaces[LoopbackArray]
+        for kernel in KERNELS.values():
+            if kernel._routes:
+                kernel._routes.pop(LoopbackArray, None)

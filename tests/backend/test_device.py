@@ -9,20 +9,14 @@ import pytest
 
 import gpudl
 from gpudl import nn, optim
-from gpudl.backend import arrays, device
-from gpudl.backend.kernel import KERNELS
-from tests.backend.loopback import LoopbackArray, LoopbackBackend
+from gpudl.backend import device
+from tests.backend.loopback import LoopbackArray, LoopbackBackend, registered
 
 
 @pytest.fixture
 def loopback():
-    backend = LoopbackBackend()
-    device.register_backend(backend)
-    yield backend
-    del device._backends["loopback"], device._by_array_type[LoopbackArray], arrays._namespaces[LoopbackArray]
-    for kernel in KERNELS.values():
-        if kernel._routes:
-            kernel._routes.pop(LoopbackArray, None)
+    with registered() as backend:
+        yield backend
 
 
 def test_names():
