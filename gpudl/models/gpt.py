@@ -14,6 +14,7 @@ import gpudl
 from gpudl import Tensor, nn
 from gpudl.models.sampling import sample_tokens
 from gpudl.nn.arguments import count
+from gpudl.nn.fill import skipping
 
 __all__ = ["GPT", "gpt2", "gpt2_large", "gpt2_medium", "gpt2_xl"]
 
@@ -107,14 +108,15 @@ class GPT(nn.Module):
         count("GPT", "num_heads", num_heads, 1)
         count("GPT", "embed_dim", embed_dim, 1)
         turned = nn.RotaryEmbedding(embed_dim // num_heads, max_seq_len=max_seq_len) if rotary else None
-        self.token_embedding = nn.Embedding(vocab_size, embed_dim)
-        self.position_embedding = None if rotary else nn.Embedding(max_seq_len, embed_dim)
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            GPTBlock(embed_dim, num_heads, num_kv_heads, dropout, bias, turned) for _ in range(num_layers)
-        )
-        self.norm = nn.LayerNorm(embed_dim, bias=bias)
-        self.head = nn.Linear(embed_dim, vocab_size, bias=False)
+        with skipping():  # reset_parameters draws them all
+            self.token_embedding = nn.Embedding(vocab_size, embed_dim)
+            self.position_embedding = None if rotary else nn.Embedding(max_seq_len, embed_dim)
+            self.dropout = nn.Dropout(dropout)
+            self.blocks = nn.ModuleList(
+                GPTBlock(embed_dim, num_heads, num_kv_heads, dropout, bias, turned) for _ in range(num_layers)
+            )
+            self.norm = nn.LayerNorm(embed_dim, bias=bias)
+            self.head = nn.Linear(embed_dim, vocab_size, bias=False)
         if tie_weights:
             self.head.weight = self.token_embedding.weight
         self.reset_parameters()
