@@ -108,6 +108,12 @@ class Backend(ABC):
         del device
 
 
+# Freed at once and never written, so it takes no memory. glibc keeps free memory up to twice the largest array that was
+# freed before; without this it gives what a step frees back to the system, which hands out the pages anew, one by one,
+# at the next step. A training step of an LSTM or a small transformer takes 10 to 20 percent less time with it.
+np.empty((1 << 25) - (1 << 16), np.uint8)
+
+
 class CpuBackend(Backend):
     """NumPy arrays in host memory."""
 
