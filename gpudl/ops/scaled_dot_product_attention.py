@@ -17,6 +17,7 @@ floating (is added); place (outer,), which of the masks to take, or None where t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -218,10 +219,15 @@ def _scores(q: Array, k: Array, mask: Array | None, place: Array | None, setting
             np.copyto(s, -math.inf, where=~here)
         else:
             s += here
-    if settings.causal:
-        hidden = np.arange(seen.stop) > np.arange(rows.start, rows.stop)[:, None]
-        np.copyto(s, -math.inf, where=hidden)
+    if settings.causal:  # keys before the block's first query are hidden from none
+        np.copyto(s[..., rows.start :], -math.inf, where=_later(rows.stop - rows.start, max(seen.stop - rows.start, 0)))
     return s
+
+
+@functools.lru_cache(maxsize=8)
+def _later(queries: int, keys: int) -> Array:
+    """(queries, keys) bool: which keys come after a query; the same for all blocks of a size."""
+    return np.arange(keys) > np.arange(queries)[:, None]
 
 
 def _where(count: int, mask: Array, place: Array | None, outer: slice) -> Any:
