@@ -1,0 +1,350 @@
+"""Training programs on sequences, as users of PyTorch write them: functions of the library and of where weights begin."""
+
+import math
+
+from ported import classes, normal
+
+STEPS = 15
+
+
+def packed_lstm(lib, begin):
+    """A tagger of sequences of several lengths: embedding, packed bidirectional LSTM, loss without the padding."""
+    nn, F, optim = lib.nn, lib.nn.functional, lib.optim
+    pack_padded_sequence, pad_packed_sequence = nn.utils.rnn.pack_padded_sequence, nn.utils.rnn.pad_packed_sequence
+    PAD = 0
+
+    class Tagger(nn.Module):
+        def __init__(self, vocab_size, embedding_dim, hidden_dim, tags):
+            super().__init__()
+            self.embed = nn.Embedding(vocab_size, embedding_dim, padding_idx=PAD)
+            self.lstm = nn.LSTM(
+                embedding_dim, hidden_dim, num_layers=2, batch_first=True, bidirectional=True, dropout=0.0
+            )
+            self.hidden2tag = nn.Linear(2 * hidden_dim, tags)
+            for name, param in self.lstm.named_parameters():
+                if "bias" in name:
+                    nn.init.zeros_(param)
+                elif "weight_hh" in name:
+                    nn.init.orthogonal_(param)
+                else:
+                    nn.init.xavier_uniform_(param)
+
+        def forward(self, tokens, lengths):
+            packed = pack_padded_sequence(self.embed(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
+            out, (h_n, c_n) = self.lstm(packed)
+            out, _ = pad_packed_sequence(out, batch_first=True, total_length=tokens.size(1))
+            return F.log_softmax(self.hidden2tag(out), dim=-1), h_n
+
+    lengths = lib.tensor([4, 7, 2, 5])
+    tokens = nn.utils.rnn.pad_sequence(
+        [classes(lib, int(n), 9, seed=i) + 1 for i, n in enumerate(lengths)], batch_first=True, padding_value=PAD
+    )
+    targets = classes(lib, tuple(tokens.shape), 4).masked_fill(tokens == PAD, -100)
+    model = begin(Tagger(10, 5, 6, 4))
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+    scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="min", factor=0.5, patience=1, threshold=0.05)
+    losses = []
+    for _ in range(STEPS):
+        model.zero_grad()
+        scores, h_n = model(tokens, lengths)
+        loss = F.nll_loss(scores.view(-1, 4), targets.view(-1), ignore_index=-100)
+        loss.backward()
+        optimizer.step()
+        scheduler.step(loss.item())
+        losses += [loss.item(), h_n[-1].sum().item(), optimizer.param_groups[0]["lr"]]
+    return losses, model
+
+
+def translation_by_cells(lib, begin):
+    """A recurrent encoder, and a decoder of one GRUCell with attention that is forced or fed its own words."""
+    nn, F, optim = lib.nn, lib.nn.functional, lib.optim
+
+    class Encoder(nn.Module):
+        def __init__(self, words, width):
+            super().__init__()
+            self.embedding = nn.Embedding(words, width)
+            self.gru = nn.GRU(width, width, batch_first=True)
+
+        def forward(self, source):
+            return self.gru(self.embedding(source))
+
+    class Decoder(nn.Module):
+        def __init__(self, words, width):
+            super().__init__()
+            self.embedding = nn.Embedding(words, width)
+            self.cell = nn.GRUCell(2 * width, width)
+            self.score = nn.Linear(width, width, bias=False)
+            self.out = nn.Linear(width, words)
+
+        def forward(self, token, hidden, memory):
+            weights = F.softmax(lib.bmm(self.score(memory), hidden.unsqueeze(2)).squeeze(2), dim=1)
+            context = lib.bmm(weights.unsqueeze(1), memory).squeeze(1)
+            hidden = self.cell(lib.cat([self.embedding(token), context], dim=-1), hidden)
+            return self.out(hidden), hidden, weights
+
+    class Seq2Seq(nn.Module):
+        def __init__(self, encoder, decoder):
+            super().__init__()
+            self.encoder, self.decoder = encoder, decoder
+
+        def forward(self, source, target, force):
+            memory, hidden = self.encoder(source)
+            hidden = hidden.squeeze(0)
+            token = target[:, 0]
+            outputs = lib.zeros(source.size(0), target.size(1) - 1, 8)
+            for t in range(1, target.size(1)):
+                logits, hidden, _ = self.decoder(token, hidden, memory)
+                outputs[:, t - 1] = logits
+                token = target[:, t] if force else logits.argmax(1)
+            return outputs
+
+    model = begin(Seq2Seq(Encoder(9, 6), Decoder(8, 6)))
+    encoder_optimizer = optim.Adam(model.encoder.parameters(), lr=0.01)
+    decoder_optimizer = optim.NAdam(model.decoder.parameters(), lr=0.01)
+    source, target = classes(lib, (3, 5), 9), classes(lib, (3, 6), 8, seed=1)
+    criterion = nn.CrossEntropyLoss(ignore_index=0)
+    losses = []
+    for step in range(STEPS):
+        encoder_optimizer.zero_grad()
+        decoder_optimizer.zero_grad()
+        outputs = model(source, target, force=step % 3 != 0)
+        loss = criterion(outputs.reshape(-1, outputs.size(-1)), target[:, 1:].reshape(-1))
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        encoder_optimizer.step()
+        decoder_optimizer.step()
+        losses.append(loss.item())
+    return losses, model
+
+
+def transformer_translation(lib, begin):
+    """nn.Transformer with sinusoids in a buffer, causal and padding masks, and the warm-up of the original paper."""
+    nn, optim = lib.nn, lib.optim
+
+    class PositionalEncoding(nn.Module):
+        def __init__(self, d_model, dropout=0.0, max_len=50):
+            super().__init__()
+            self.dropout = nn.Dropout(p=dropout)
+            position = lib.arange(max_len).unsqueeze(1)
+            div_term = lib.exp(lib.arange(0, d_model, 2) * (-math.log(10000.0) / d_model))
+            pe = lib.zeros(max_len, 1, d_model)
+            pe[:, 0, 0::2] = lib.sin(position * div_term)
+            pe[:, 0, 1::2] = lib.cos(position * div_term)
+            self.register_buffer("pe", pe)
+
+        def forward(self, x):
+            return self.dropout(x + self.pe[: x.size(0)])
+
+    class Translator(nn.Module):
+        def __init__(self, source_words, target_words, width):
+            super().__init__()
+            self.width = width
+            self.source = nn.Embedding(source_words, width)
+            self.target = nn.Embedding(target_words, width)
+            self.position = PositionalEncoding(width)
+            self.transformer = nn.Transformer(width, 2, 2, 1, dim_feedforward=16, dropout=0.0)
+            self.generator = nn.Linear(width, target_words)
+            for p in self.parameters():
+                if p.dim() > 1:
+                    nn.init.xavier_uniform_(p)
+
+        def forward(self, source, target, padding):
+            mask = nn.Transformer.generate_square_subsequent_mask(target.size(0)) < 0
+            out = self.transformer(
+                self.position(self.source(source) * math.sqrt(self.width)),
+                self.position(self.target(target) * math.sqrt(self.width)),
+                tgt_mask=mask,
+                src_key_padding_mask=padding,
+                memory_key_padding_mask=padding,
+            )
+            return self.generator(out)
+
+    model = begin(Translator(11, 7, 8))
+    source, target = classes(lib, (5, 3), 10) + 1, classes(lib, (6, 3), 7, seed=1)
+    source[3:, 1] = 0
+    padding = (source == 0).transpose(0, 1)
+    optimizer = optim.Adam(model.parameters(), lr=1.0, betas=(0.9, 0.98), eps=1e-9)
+    scheduler = optim.lr_scheduler.LambdaLR(
+        optimizer, lr_lambda=lambda step: 8**-0.5 * min((step + 1) ** -0.5, (step + 1) * 40**-1.5)
+    )
+    criterion = nn.CrossEntropyLoss()
+    losses = []
+    for _ in range(STEPS):
+        logits = model(source, target[:-1, :], padding)
+        optimizer.zero_grad()
+        loss = criterion(logits.reshape(-1, logits.shape[-1]), target[1:, :].reshape(-1))
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses += [loss.item(), scheduler.get_last_lr()[0]]
+    return losses, model
+
+
+def tied_language_model(lib, begin):
+    """A small GPT: tied weights, no weight decay for biases and norms, warm-up, clipping, accumulated gradients."""
+    nn, F, optim = lib.nn, lib.nn.functional, lib.optim
+
+    class CausalSelfAttention(nn.Module):
+        def __init__(self, width, heads, block_size):
+            super().__init__()
+            self.c_attn = nn.Linear(width, 3 * width)
+            self.c_proj = nn.Linear(width, width)
+            self.n_head, self.n_embd = heads, width
+            mask = lib.tril(lib.ones(block_size, block_size)).view(1, 1, block_size, block_size)
+            self.register_buffer("mask", mask, persistent=False)
+
+        def forward(self, x):
+            B, T, C = x.size()
+            q, k, v = self.c_attn(x).split(self.n_embd, dim=2)
+            q, k, v = (y.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for y in (q, k, v))
+            att = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))
+            att = att.masked_fill(self.mask[:, :, :T, :T] == 0, float("-inf"))
+            y = F.softmax(att, dim=-1) @ v
+            return self.c_proj(y.transpose(1, 2).contiguous().view(B, T, C))
+
+    class Block(nn.Module):
+        def __init__(self, width, heads, block_size):
+            super().__init__()
+            self.ln_1 = nn.LayerNorm(width)
+            self.attn = CausalSelfAttention(width, heads, block_size)
+            self.ln_2 = nn.LayerNorm(width)
+            self.mlp = nn.Sequential(
+                nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+            )
+
+        def forward(self, x):
+            x = x + self.attn(self.ln_1(x))
+            return x + self.mlp(self.ln_2(x))
+
+    class GPT(nn.Module):
+        def __init__(self, vocab=12, width=8, heads=2, layers=2, block_size=6):
+            super().__init__()
+            self.transformer = nn.ModuleDict(
+                dict(
+                    wte=nn.Embedding(vocab, width),
+                    wpe=nn.Embedding(block_size, width),
+                    h=nn.ModuleList([Block(width, heads, block_size) for _ in range(layers)]),
+                    ln_f=nn.LayerNorm(width),
+                )
+            )
+            self.lm_head = nn.Linear(width, vocab, bias=False)
+            self.transformer.wte.weight = self.lm_head.weight
+            self.apply(self._init_weights)
+
+        def _init_weights(self, module):
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, mean=0.0, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, mean=0.0, std=0.02)
+
+        def forward(self, idx, targets=None):
+            pos = lib.arange(0, idx.size(1), dtype=lib.long, device=idx.device)
+            x = self.transformer.wte(idx) + self.transformer.wpe(pos)
+            for block in self.transformer.h:
+                x = block(x)
+            logits = self.lm_head(self.transformer.ln_f(x))
+            if targets is None:
+                return logits, None
+            return logits, F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1), ignore_index=-1)
+
+    model = begin(GPT())
+    assert model.transformer.wte.weight is model.lm_head.weight
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    groups = [
+        {"params": [p for p in parameters.values() if p.dim() >= 2], "weight_decay": 0.1},
+        {"params": [p for p in parameters.values() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    optimizer = optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.95))
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=STEPS)
+    data = classes(lib, 60, 12)
+    losses = []
+    for step in range(STEPS):
+        for micro in range(2):
+            starts = [(7 * step + 5 * micro + i) % 50 for i in (0, 11, 23)]
+            x = lib.stack([data[i : i + 6] for i in starts])
+            y = lib.stack([data[i + 1 : i + 7] for i in starts])
+            logits, loss = model(x, y)
+            (loss / 2).backward()
+            losses.append(loss.item())
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(float(norm))
+    return losses, model
+
+
+def speech_by_ctc(lib, begin):
+    """A recurrent network over frames, whose alignment with the letters CTC sums over."""
+    nn, optim = lib.nn, lib.optim
+
+    class Recognizer(nn.Module):
+        def __init__(self, features, hidden, letters):
+            super().__init__()
+            self.conv = nn.Conv1d(features, hidden, kernel_size=3, padding=1, bias=False)
+            self.norm = nn.BatchNorm1d(hidden, momentum=0.3)
+            self.rnn = nn.RNN(hidden, hidden, nonlinearity="tanh", bidirectional=True)
+            self.classifier = nn.Linear(2 * hidden, letters)
+
+        def forward(self, x):
+            x = nn.functional.hardtanh(self.norm(self.conv(x)), 0, 20)
+            x, _ = self.rnn(x.permute(2, 0, 1).contiguous())
+            return self.classifier(x).log_softmax(2)
+
+    model = begin(Recognizer(4, 6, 5))
+    frames, letters = normal(lib, 3, 4, 10), classes(lib, (3, 4), 4) + 1
+    input_lengths, target_lengths = lib.full((3,), 10, dtype=lib.long), lib.tensor([4, 2, 3])
+    criterion = nn.CTCLoss(blank=0, zero_infinity=True)
+    optimizer = optim.Adamax(model.parameters(), lr=0.02)
+    losses = []
+    for _ in range(STEPS):
+        loss = criterion(model(frames), letters, input_lengths, target_lengths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, model
+
+
+def bag_of_words(lib, begin):
+    """Texts end to end with offsets, the mean of their embeddings, and a linear classifier."""
+    nn, optim = lib.nn, lib.optim
+
+    class TextClassifier(nn.Module):
+        def __init__(self, vocab_size, embed_dim, num_class):
+            super().__init__()
+            self.embedding = nn.EmbeddingBag(vocab_size, embed_dim, sparse=False)
+            self.fc = nn.Linear(embed_dim, num_class)
+            self.init_weights()
+
+        def init_weights(self):
+            initrange = 0.5
+            self.embedding.weight.data.uniform_(-initrange, initrange)
+            self.fc.weight.data.uniform_(-initrange, initrange)
+            self.fc.bias.data.zero_()
+
+        def forward(self, text, offsets):
+            return self.fc(self.embedding(text, offsets))
+
+    texts = [classes(lib, n, 15, seed=n) for n in (3, 6, 1, 4)]
+    text = lib.cat(texts)
+    offsets = lib.tensor([0] + [len(t) for t in texts][:-1]).cumsum(dim=0)
+    label = lib.tensor([0, 2, 1, 2], dtype=lib.int64)
+    model = begin(TextClassifier(15, 6, 3))
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    scheduler = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[5, 10], gamma=0.1)
+    criterion = nn.CrossEntropyLoss()
+    losses = []
+    for _ in range(STEPS):
+        model.train()
+        optimizer.zero_grad()
+        predicted = model(text, offsets)
+        loss = criterion(predicted, label)
+        loss.backward()
+        lib.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimizer.step()
+        scheduler.step()
+        losses += [loss.item(), (predicted.argmax(1) == label).float().mean().item()]
+    return losses, model
