@@ -15,8 +15,6 @@ def own_layers(lib, begin):
     nn, F, optim = lib.nn, lib.nn.functional, lib.optim
 
     class NoisyLinear(nn.Module):
-        __constants__ = ["in_features"]
-
         def __init__(self, in_features, out_features):
             super().__init__()
             self.in_features, self.out_features = in_features, out_features
@@ -39,7 +37,7 @@ def own_layers(lib, begin):
             return F.linear(x - self.running_mean, self.weight, self.bias) * self.scale
 
         def extra_repr(self):
-            return "in_features={}, out_features={}".format(self.in_features, self.out_features)
+            return f"in_features={self.in_features}, out_features={self.out_features}"
 
     class MultiTask(nn.Module):
         def __init__(self, tasks):
@@ -100,7 +98,7 @@ def averaged_weights(lib, begin):
     x, y = normal(lib, 16, 5), normal(lib, 16, 1, seed=1)
     batches = list(zip(x.split(4), y.chunk(4)))
     losses = []
-    for epoch in range(5):
+    for _ in range(5):
         for xb, yb in batches:
             optimizer.zero_grad()
             loss = F.mse_loss(model(xb), yb) + 0.1 * F.huber_loss(model(xb), target(xb))

@@ -1,4 +1,4 @@
-"""Training programs on images, as users of PyTorch write them: functions of the library and of where weights begin."""
+"""Training programs on images, as users of PyTorch write them."""
 
 from collections import OrderedDict
 
@@ -50,7 +50,7 @@ def classifier_with_hooks(lib, begin):
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
     scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=5, gamma=0.5)
     losses = []
-    for step in range(STEPS):
+    for _ in range(STEPS):
         model.train()
         optimizer.zero_grad()
         output = model(images)

@@ -1,4 +1,4 @@
-"""Training programs on sequences, as users of PyTorch write them: functions of the library and of where weights begin."""
+"""Training programs on sequences, as users of PyTorch write them."""
 
 import math
 
@@ -31,7 +31,7 @@ def packed_lstm(lib, begin):
 
         def forward(self, tokens, lengths):
             packed = pack_padded_sequence(self.embed(tokens), lengths.cpu(), batch_first=True, enforce_sorted=False)
-            out, (h_n, c_n) = self.lstm(packed)
+            out, (h_n, _) = self.lstm(packed)
             out, _ = pad_packed_sequence(out, batch_first=True, total_length=tokens.size(1))
             return F.log_softmax(self.hidden2tag(out), dim=-1), h_n
 
@@ -220,12 +220,12 @@ def tied_language_model(lib, begin):
         def __init__(self, vocab=12, width=8, heads=2, layers=2, block_size=6):
             super().__init__()
             self.transformer = nn.ModuleDict(
-                dict(
-                    wte=nn.Embedding(vocab, width),
-                    wpe=nn.Embedding(block_size, width),
-                    h=nn.ModuleList([Block(width, heads, block_size) for _ in range(layers)]),
-                    ln_f=nn.LayerNorm(width),
-                )
+                {
+                    "wte": nn.Embedding(vocab, width),
+                    "wpe": nn.Embedding(block_size, width),
+                    "h": nn.ModuleList([Block(width, heads, block_size) for _ in range(layers)]),
+                    "ln_f": nn.LayerNorm(width),
+                }
             )
             self.lm_head = nn.Linear(width, vocab, bias=False)
             self.transformer.wte.weight = self.lm_head.weight
@@ -265,7 +265,7 @@ def tied_language_model(lib, begin):
             starts = [(7 * step + 5 * micro + i) % 50 for i in (0, 11, 23)]
             x = lib.stack([data[i : i + 6] for i in starts])
             y = lib.stack([data[i + 1 : i + 7] for i in starts])
-            logits, loss = model(x, y)
+            _, loss = model(x, y)
             (loss / 2).backward()
             losses.append(loss.item())
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -330,7 +330,7 @@ def bag_of_words(lib, begin):
 
     texts = [classes(lib, n, 15, seed=n) for n in (3, 6, 1, 4)]
     text = lib.cat(texts)
-    offsets = lib.tensor([0] + [len(t) for t in texts][:-1]).cumsum(dim=0)
+    offsets = lib.tensor([0, *map(len, texts[:-1])]).cumsum(dim=0)
     label = lib.tensor([0, 2, 1, 2], dtype=lib.int64)
     model = begin(TextClassifier(15, 6, 3))
     optimizer = optim.SGD(model.parameters(), lr=1.0)
