@@ -163,3 +163,14 @@ def test_a_copy_of_a_trained_model_and_its_optimizer_trains_on_alike(copied):
     assert repr(other) == repr(net)
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(other.state_dict()[name].numpy(), value.numpy())
+
+
+def test_small_names_that_programs_use_are_there():
+    for name in ("e", "inf", "nan", "pi", "newaxis"):
+        np.testing.assert_equal(getattr(gpudl, name), getattr(torch, name))
+    x = gpudl.zeros(2, 3, dtype=gpudl.short)
+    assert isinstance(x.shape, gpudl.Size)
+    assert gpudl.Size([2, 3]) == x.shape
+    assert isinstance(x.dtype, gpudl.dtype)
+    assert x.dtype == gpudl.int16
+    assert gpudl.optim.lr_scheduler._LRScheduler is gpudl.optim.lr_scheduler.LRScheduler
