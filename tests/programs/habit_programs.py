@@ -185,3 +185,93 @@ def resumed_training(lib, begin):
     scheduler.load_state_dict(checkpoint["scheduler"])
     fit(again, optimizer, scheduler, 8)
     return losses, again
+
+
+def own_machinery(lib, begin):
+    """A function with its own derivative, layers derived from others, an optimizer and a schedule of one's own."""
+    nn, F, optim = lib.nn, lib.nn.functional, lib.optim
+
+    class Quantize(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, levels):
+            ctx.save_for_backward(x)
+            ctx.levels = levels
+            return (x * levels).round() / levels
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            (x,) = ctx.saved_tensors
+            return grad_output * (x.abs() <= 1).to(grad_output.dtype), None
+
+    class StandardizedConv2d(nn.Conv2d):
+        def forward(self, x):
+            w = self.weight
+            mean = w.mean(dim=(1, 2, 3), keepdim=True)
+            std = w.view(w.size(0), -1).std(dim=1).view(-1, 1, 1, 1) + 1e-5
+            w = (w - mean) / std.expand_as(w)
+            return F.conv2d(x, w, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    class LoRALinear(nn.Linear):
+        def __init__(self, in_features, out_features, rank=2, **kwargs):
+            super().__init__(in_features, out_features, **kwargs)
+            self.lora_A = nn.Parameter(self.weight.new_zeros((rank, in_features)))
+            self.lora_B = nn.Parameter(self.weight.new_zeros((out_features, rank)))
+            nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+            self.weight.requires_grad = False
+
+        def forward(self, x):
+            return super().forward(x) + x @ self.lora_A.transpose(0, 1) @ self.lora_B.T
+
+    class SignMomentum(optim.Optimizer):
+        def __init__(self, params, lr=1e-2, beta=0.9):
+            if lr < 0.0:
+                raise ValueError(f"Invalid learning rate: {lr}")
+            super().__init__(params, dict(lr=lr, beta=beta))  # noqa: C408
+
+        @lib.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    state = self.state[p]
+                    if len(state) == 0:
+                        state["exp_avg"] = lib.zeros_like(p)
+                    state["exp_avg"].mul_(group["beta"]).add_(p.grad, alpha=1 - group["beta"])
+                    p.add_(state["exp_avg"], alpha=-group["lr"])
+
+    class InverseSquareRoot(optim.lr_scheduler.LRScheduler):
+        def __init__(self, optimizer, warmup, last_epoch=-1):
+            self.warmup = warmup
+            super().__init__(optimizer, last_epoch)
+
+        def get_lr(self):
+            factor = min((self.last_epoch + 1) / self.warmup, (self.warmup / (self.last_epoch + 1)) ** 0.5)
+            return [base_lr * factor for base_lr in self.base_lrs]
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = StandardizedConv2d(2, 4, 3, padding=1)
+            self.fc = LoRALinear(4, 3)
+
+        def forward(self, x):
+            x = Quantize.apply(lib.tanh(self.conv(x)), 64)
+            return self.fc(x.mean(dim=(-2, -1)))
+
+    model = begin(Net())
+    images, labels = normal(lib, 5, 2, 6, 6), classes(lib, 5, 3)
+    optimizer = SignMomentum([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    scheduler = InverseSquareRoot(optimizer, warmup=4)
+    norms = []
+    handle = model.fc.lora_B.register_hook(lambda grad: norms.append(grad.norm().item()))
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        losses += [loss.item(), scheduler.get_last_lr()[0]]
+    handle.remove()
+    return losses + norms, model
