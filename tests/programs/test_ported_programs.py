@@ -7,9 +7,12 @@ import language_programs
 import numpy as np
 import pytest
 import sequence_programs
+import surgery_programs
 from ported import both, programs_of
 
-PROGRAMS = programs_of(image_programs, generative_programs, sequence_programs, language_programs, habit_programs)
+PROGRAMS = programs_of(
+    image_programs, generative_programs, sequence_programs, language_programs, habit_programs, surgery_programs
+)
 
 # Both libraries round in another order; 15 steps of optimizers that divide by the size of a gradient enlarge that.
 CLOSE = {"float64": (1e-6, 1e-8), "float32": (1e-2, 1e-3)}
