@@ -5,8 +5,14 @@ and gpudl.special gather them under PyTorch's names.
 """
 
 import sys as _sys
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from typing import TYPE_CHECKING
 from typing import Any as _Any
+
+from numpy import dtype as dtype
 
 from gpudl import autograd as autograd
 from gpudl import ops as ops
@@ -130,7 +136,8 @@ if TYPE_CHECKING:
     from gpudl import optim as optim
 
 bool, half, float, double = bool_, float16, float32, float64
-int, long = int32, int64
+short, int, long = int16, int32, int64
+Size, newaxis = tuple, None
 
 _register_namespace(Tensor, _sys.modules[__name__])
 

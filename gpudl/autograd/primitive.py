@@ -321,7 +321,8 @@ def link_view(cls: type[Primitive], args: tuple[Any, ...], output: Tensor) -> No
 
 
 def _with_shapes(name: str, args: tuple[Any, ...], error: ValueError) -> ValueError:
-    shapes = " and ".join(str(arg.shape) for arg in args if isinstance(arg, Tensor))
+    shapes = [str(arg.shape) for arg in args if isinstance(arg, Tensor)]
     if isinstance(error, ShapeError) or not shapes:
         return error
-    return ShapeError(f"{name}: shapes {shapes} do not fit together, reshape or expand one ({str(error).strip()})")
+    problem = "shapes {} do not fit together, reshape or expand one" if len(shapes) > 1 else "shape {} does not fit"
+    return ShapeError(f"{name}: {problem.format(' and '.join(shapes))} ({str(error).strip()})")

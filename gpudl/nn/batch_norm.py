@@ -25,6 +25,7 @@ class ChannelNorm(Affine):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
+    _version = 2  # the first, of PyTorch before 0.4.1, had no num_batches_tracked
     _dims: tuple[int, ...]  # how many dimensions an input may have
     _expected: str  # the same for messages, with {0} where the channels stand
 
@@ -67,6 +68,13 @@ class ChannelNorm(Affine):
         """The running statistics are those of no batches, the weight is 1 and the bias 0 again."""
         self.reset_running_stats()
         super().reset_parameters()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *others: Any
+    ) -> None:
+        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
 
     def _check(self, input: Tensor, channels_at: int) -> None:
         """Raise ShapeError for an input of other dimensions, or of other channels than the state is for."""

@@ -29,7 +29,7 @@ class CrossEntropyLoss(WeightedLoss):
     Args:
         weight: (classes,) factor on each class, or None.
         ignore_index: rows with this target add nothing.
-        reduction: "mean" (over the weights of the targets) | "sum" | "none".
+        reduction: "mean" (over the weights of the targets, or over the rows of probabilities) | "sum" | "none".
         label_smoothing: in [0, 1], the share of the target spread evenly over all classes.
     Shape: input (batch, classes, *) and target (batch, *), or input (classes,) and target (); or a target of
         probabilities, shaped as the input. To (), or the target's shape, without classes, for "none".

@@ -24,7 +24,7 @@ class LinearCrossEntropyLoss(WeightedLoss):
         out_features: shape of the places that have a class each; () for one place.
         bias: with a bias.
         device, dtype: of the parameters.
-        reduction: "mean" (over the weights of the targets) | "sum" | "none".
+        reduction: "mean" (over the weights of the targets, or over the rows of probabilities) | "sum" | "none".
         weight: (num_classes,) factor on each class, or None.
         ignore_index: rows with this target add nothing; None for -100, and beside probabilities.
         label_smoothing: in [0, 1], the share of the target spread evenly over all classes.

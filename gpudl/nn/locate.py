@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from gpudl.autograd.tensor import Tensor
 from gpudl.backend import errors
+from gpudl.nn.registry import Registry
 
 if TYPE_CHECKING:
     from gpudl.nn.module import Module
@@ -33,6 +35,20 @@ def name_layer(error: Any, module: Module) -> None:
         return
     error._layer = layer, message, path, module
     error.args = (f"{path or layer}: {message}",)
+
+
+def want_of_tensor(error: AttributeError) -> TypeError | None:
+    """What to raise in place of an AttributeError if gpudl looked for a Tensor's attribute where there was no Tensor.
+
+    None for any other, such as those of the user's own code.
+    """
+    name, given, frame = getattr(error, "name", None), getattr(error, "obj", None), error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    ours = frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("gpudl.")
+    if not ours or isinstance(given, (Tensor, Registry)) or not hasattr(Tensor, str(name)):
+        return None
+    return TypeError(f"expected a Tensor, got {type(given).__name__}")
 
 
 def _without_operation(message: str, layer: str) -> str:

@@ -10,7 +10,7 @@ from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.device import Device
 from gpudl.nn.hooks import EVERYWHERE, Hooked, call_with_hooks
-from gpudl.nn.locate import name_layer
+from gpudl.nn.locate import name_layer, want_of_tensor
 from gpudl.nn.parameter import clear_grads
 from gpudl.nn.state_dict import Stateful
 from gpudl.nn.uninitialized import is_lazy
@@ -44,6 +44,12 @@ class Module(Hooked, Stateful):
         except (RuntimeError, TypeError, IndexError, ValueError) as error:  # what operations raise
             name_layer(error, self)
             raise
+        except AttributeError as error:
+            mistake = want_of_tensor(error)
+            if mistake is None:
+                raise
+            name_layer(mistake, self)
+            raise mistake from error
 
     def to(self: M, *args: Any, **kwargs: Any) -> M:
         """Move all parameters and buffers to a device, or cast the floating ones to a dtype; arguments as Tensor.to.

@@ -253,7 +253,7 @@ def cross_entropy(
             dtype, probabilities.
         weight: (classes,) factor on each class, or None.
         ignore_index: rows with this target add nothing.
-        reduction: "mean" (over the weights of the targets) | "sum" | "none".
+        reduction: "mean" (over the weights of the targets, or over the rows of probabilities) | "sum" | "none".
         label_smoothing: in [0, 1], the share of the target spread evenly over all classes.
     Returns: () for mean and sum, the target's shape for none; dtype of input.
     Raises: ShapeError if the shapes do not fit; IndexError for a target out of range (on the CPU); ValueError for

@@ -32,7 +32,7 @@ def linear_cross_entropy(
         target: (rows, *places) or () class indices; or (rows, classes, *places) or (classes,) probabilities.
         linear_bias: (classes, *places), or None.
         weight: (classes,) factor on each class, or None.
-        reduction: "mean" (over the weights of the targets) | "sum" | "none".
+        reduction: "mean" (over the weights of the targets, or over the rows of probabilities) | "sum" | "none".
         ignore_index: rows with this target add nothing; None for -100, and beside probabilities.
         label_smoothing: in [0, 1], the share of the target spread evenly over all classes.
     Returns: () for mean and sum, (rows, *places) or () for none.

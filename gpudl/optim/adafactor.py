@@ -90,7 +90,7 @@ class Adafactor(Optimizer):
         maximize: bool = False,
     ) -> None:
         settings = {"lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "maximize": maximize})
+        super().__init__(params, {**settings, "foreach": foreach, "maximize": maximize})
 
     def check(self, group: Group) -> None:
         require_nonnegative("Adafactor", group, "lr", "weight_decay")

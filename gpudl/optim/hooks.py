@@ -14,6 +14,8 @@ Hook = Callable[..., Any]
 class Hooks:
     """Base of Optimizer: lists of hooks, which run in the order in which they were registered."""
 
+    _opt_called = False  # whether step() ever was; schedules look
+
     def __init__(self) -> None:
         self._hooks: dict[str, list[Hook]] = {}
         self._stepping = False
@@ -64,10 +66,11 @@ class Hooks:
 
 
 def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A step method that runs the hooks of its optimizer, once if it calls the step of its base class."""
+    """A step method that notes that it was called and runs the hooks, once if it calls the step of its base class."""
 
     @functools.wraps(step)
     def run(self: Hooks, *args: Any, **kwargs: Any) -> Any:
+        self._opt_called = True
         if self._stepping or not self._hooks:
             return step(self, *args, **kwargs)
         self._stepping = True

@@ -75,7 +75,6 @@ class LBFGS(Optimizer):
         """
         if closure is None:
             raise TypeError("LBFGS: step needs a closure that computes the loss again and calls backward")
-        self._opt_called = True
         with no_grad(), quiet():
             return self._minimize(closure)
 

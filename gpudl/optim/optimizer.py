@@ -60,7 +60,6 @@ class Optimizer(Hooks):
     counts: ClassVar[bool] = True
     eager: ClassVar[bool] = False
     needs_closure: ClassVar[bool] = False
-    _opt_called = False  # whether step() ever was; schedules look
     _waits = False  # whether a lazy module's parameter may have no shape yet
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
@@ -168,7 +167,6 @@ class Optimizer(Hooks):
         Args:
             closure: computes the loss again and calls backward; its result is returned.
         """
-        self._opt_called = True
         loss = None
         if closure is not None:
             with enable_grad():

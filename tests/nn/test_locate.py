@@ -82,6 +82,34 @@ def test_an_error_names_the_layer_where_it_happened(call, message):
     assert message_of(call).count(message) == 1
 
 
+@pytest.mark.parametrize(
+    "given", [(gpudl.ones(2, 4),), [1.0, 2.0], None, 3, gpudl.ones(1, 4).numpy()], ids=lambda x: type(x).__name__
+)
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(4, 2), nn.LSTM(4, 2), nn.ReLU(), nn.Dropout(), nn.Conv1d(1, 1, 1), nn.GRUCell(4, 2)]
+)
+def test_what_is_no_tensor_is_named_with_the_layer(layer, given):
+    with pytest.raises(TypeError) as caught:
+        nn.Sequential(nn.Identity(), nn.Sequential(layer))(given)
+    assert str(caught.value).startswith(f"1.0: expected a Tensor, got {type(given).__name__}")
+
+
+class ReadsShape(nn.Module):
+    def forward(self, x):
+        return x.shape
+
+
+class Forgets(nn.Module):
+    def forward(self, x):
+        return self.shape
+
+
+def test_an_attribute_that_a_user_looks_for_in_vain_is_the_users_own_error():
+    for layer in (ReadsShape(), Forgets()):
+        with pytest.raises(AttributeError, match="object has no attribute 'shape'"):
+            nn.Sequential(layer)(None)
+
+
 class Raises(nn.Module):
     """Raises what it is given, deep in a model."""
 

@@ -97,6 +97,8 @@ def test_repr_of_other_tensors(device):
 def test_format(device):
     assert f"{gpudl.tensor(1.5, device=device):.3f}" == "1.500"
     assert f"{gpudl.tensor(7, device=device):>3d}" == "  7"
+    assert f"{gpudl.tensor(7, device=device)} {gpudl.tensor(True, device=device)}" == "7 True"
+    assert f"{gpudl.tensor(0.5, device=device, requires_grad=True)}" == "0.5"
     assert f"{gpudl.ones(2, device=device)}" == repr(gpudl.ones(2, device=device))
 
 

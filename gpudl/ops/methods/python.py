@@ -65,7 +65,9 @@ class PythonMethods:
         return int(self.array.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.array.item(), spec) if spec and not self.array.ndim else repr(self)
+        if self.array.ndim:
+            return format(repr(self), spec)
+        return format(self.array.item(), spec)
 
     def __repr__(self) -> str:
         host = to_host(self.array)
