@@ -161,7 +161,7 @@ class World:
     def hold(self, number):
         p = self.pick(number)
         g = p.grad
-        self.held.append([p.detach(), p.data.view(-1)[1:], g, None if g is None else g.view(-1)[1:]][number // 7 % 4])
+        self.held.append([p.detach(), p.data.unsqueeze(0), g, None if g is None else g.unsqueeze(0)][number // 7 % 4])
 
     def drop(self, number):
         self.held.clear()
@@ -223,14 +223,12 @@ class World:
             self.optimizer.load_state_dict(copy.deepcopy(self.saved[1]))  # PyTorch goes on to count in what it loads
 
     def load_by_assignment(self, number):
-        numbers = {id(p): i for i, p in enumerate(self.params())}
-        groups = [{**g, "params": [numbers[id(p)] for p in g["params"]]} for g in self.optimizer.param_groups]
-        state = copy.deepcopy(self.optimizer.state_dict())
+        before, state = self.params(), copy.deepcopy(self.optimizer.state_dict())
         weights = {name: x.clone() for name, x in self.model.state_dict().items()}
         self.model.load_state_dict(weights, assign=True)
         self.model.second.weight = self.model.first.weight
-        params = self.params()
-        groups = [{**g, "params": [params[i] for i in g["params"]]} for g in groups]
+        new = {id(p): q for p, q in zip(before, self.params())}
+        groups = [{"params": [new[id(p)] for p in g["params"]]} for g in self.optimizer.param_groups]
         self.optimizer = getattr(self.lib.optim, self.name)(groups, **self.settings)
         self.optimizer.load_state_dict(state)
         self.restart()
@@ -262,7 +260,7 @@ class World:
                 kept.update({key: x.to(dtype) for key, x in kept.items() if x is not None and key not in NUMBERS})
 
 
-NOT_OPERATIONS = "__init__ params pick tensor loss restart saved_fits".split()
+NOT_OPERATIONS = ["__init__", "params", "pick", "tensor", "loss", "restart", "saved_fits"]
 OPERATIONS = [name for name, method in vars(World).items() if callable(method) and name not in NOT_OPERATIONS]
 
 
@@ -293,7 +291,7 @@ def compare(mine, theirs, told):
         assert (x is None) == (y is None), f"{key} after {told[-8:]}"
         if x is not None:
             x, y = (each if isinstance(each, np.ndarray) else host(each) for each in (x, y))
-            # The state takes the dtype of its parameter at the next step; PyTorch casts also numbers when it loads them.
+            # The state takes its parameter's dtype at the next step; PyTorch casts also numbers when it loads them.
             same = x.shape == y.shape and (" of " in key or x.dtype == y.dtype)
             assert same, f"{key} after {told[-8:]}: {x.dtype} {y.dtype}"
             rounded = any("cast" in each for each in told) or world_is_rounded
