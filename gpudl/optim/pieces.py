@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gpudl.autograd.slots import vector
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
 from gpudl.backend.kernel import Kernel
@@ -42,7 +43,7 @@ def scratch(like: Array) -> Array:
         return np.empty_like(like)
     memory = getattr(_workspace, "memory", None)
     if memory is None:
-        memory = _workspace.memory = np.empty(PIECE * 8, np.uint8)
+        memory = _workspace.memory = vector(PIECE * 8, np.dtype(np.uint8))
     return np.ndarray(like.shape, like.dtype, memory)
 
 

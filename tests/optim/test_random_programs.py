@@ -31,7 +31,7 @@ KINDS = {
     "Adagrad": ("Adagrad", {"lr": 0.05, "eps": 1e-3, "initial_accumulator_value": 0.1}),
 }
 NUMBERS = ("step", "eta", "mu", "mu_product")  # of a state, in float32
-PROGRAMS, LENGTH = 12, 45
+PROGRAMS, LENGTH = 8, 45
 
 
 def net(lib):
