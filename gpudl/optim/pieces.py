@@ -52,6 +52,15 @@ def scalars(dtype: DType, *numbers: float) -> list[np.ndarray[Any, Any]]:
     return [np.array(number, dtype) for number in numbers]
 
 
+def decayed(dp: Array, p: Array, weight_decay: float) -> Array:
+    """The gradient with weight decay added; dp itself where there is none."""
+    if not weight_decay:
+        return dp
+    g = p * weight_decay
+    g += dp
+    return g
+
+
 def in_pieces(step: Kernel, count: int) -> None:
     """Let the CPU run a step's reference a piece at a time, for float32 and float64.
 

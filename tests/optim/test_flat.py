@@ -261,7 +261,7 @@ def test_groups_added_later_have_memory_of_their_own(name, settings):
 
 @each_kind
 def test_state_that_the_user_changes_counts(name, settings):
-    """A new tensor under a key, an edit in place, an emptied state."""
+    """A new tensor under a key, new data, an edit in place, an emptied state."""
     results = []
     for lib in (gpudl, torch):
         model = net(lib)
@@ -271,6 +271,8 @@ def test_state_that_the_user_changes_counts(name, settings):
             for key in kept:
                 if key != "step" and p.ndim == 2:
                     kept[key] = lib.ones(*p.shape)
+                elif key != "step" and p.shape[0] == 5:
+                    kept[key].data = lib.ones(5)
                 elif key != "step":
                     kept[key].fill_(0.5)
         train(lib, model, optimizer, 2, 2)
