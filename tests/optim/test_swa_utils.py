@@ -40,17 +40,15 @@ class Model:
 
 
 def trained(lib, utils, settings, use_buffers, device="cpu"):
-    """The averages after five models, and what they give for an input."""
+    """The averages after five models, the first of which replaces what was there, and what they give for an input."""
     model = Model.of(lib, device)
-    average = None
+    average = utils.AveragedModel(model, use_buffers=use_buffers, **settings(utils))
     for step in range(5):
         generator = np.random.default_rng(step)
         with lib.no_grad():
             for x in (*model.parameters(), model.mean):
                 x.copy_(lib.tensor(generator.normal(size=tuple(x.shape)), dtype=lib.float32))
             model.count.fill_(10 * step)
-        if average is None:
-            average = utils.AveragedModel(model, use_buffers=use_buffers, **settings(utils))
         average.update_parameters(model)
     y = average(lib.ones(4, 3).to(device))
     state = {name: value.detach().cpu().numpy() for name, value in average.state_dict().items()}
