@@ -64,7 +64,7 @@ def _references(slot: Slot) -> int:
 def slots(shapes: Sequence[tuple[int, ...]], dtype: DType) -> list[Slot]:
     """Places for parameters of these shapes, end to end in new memory that holds anything."""
     made: list[Slot] = []
-    size = sum(map(math.prod, shapes)) + 1  # so that there is a place for an empty window at the end
+    size = sum(map(math.prod, shapes))
     memories = [Memory(LINE + size * dtype.itemsize, np.uint8) for _ in range(2)]
     for shape in shapes:
         made.append(Slot(memories[0], memories[1], made[-1].stop if made else 0, shape, dtype))

@@ -34,8 +34,12 @@ def test_who_shares_a_parameters_memory_goes_on_to_share_it(name, settings):
     assert not np.array_equal(host(given[2]), np.ones(2))
 
 
-def test_state_dict_of_the_model_taken_before_the_optimizer_is_made_stays_alive():
+@pytest.mark.parametrize("owns", [False, True])
+def test_state_dict_of_the_model_taken_before_the_optimizer_is_made_stays_alive(owns):
     model = net(gpudl)
+    for p in model.parameters() if owns else ():
+        p.array = p.array.copy()
+    assert all((p.array.base is None) is owns for p in model.parameters())
     saved = model.state_dict()
     optimizer = optim.Adam(model.parameters(), lr=0.1)
     train(gpudl, model, optimizer)
