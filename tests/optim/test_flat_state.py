@@ -9,6 +9,7 @@ from tolerances import assert_close
 import gpudl
 from gpudl import nn, optim
 from gpudl.autograd.slots import LINE
+from gpudl.optim.pieces import PIECE
 from gpudl.optim.stretch import Scalar
 
 
@@ -72,3 +73,17 @@ def test_flat_memory_begins_at_a_cache_line():
     for x in (given[0], given[0].grad, kept["exp_avg"], kept["exp_avg_sq"]):
         assert x.array.ctypes.data % LINE == 0
     assert is_flat(given)
+
+
+def test_every_piece_of_a_run_starts_from_the_same_numbers():
+    found = []
+    for lib in (gpudl, torch):
+        p = lib.nn.Parameter(lib.ones(2 * PIECE + 3))
+        optimizer = lib.optim.NAdam([p], lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            (p**2).sum().backward()
+            optimizer.step()
+        found.append((p, optimizer.state[p]["mu_product"]))
+    for mine, theirs in zip(*found, strict=True):
+        assert_close(host(mine), host(theirs), "NAdam", 20)
