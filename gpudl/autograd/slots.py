@@ -21,6 +21,9 @@ import numpy as np
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
 
+LINE = 64
+"""Bytes. What begins at a multiple of it is read a cache line at a time, not two for each."""
+
 
 class Memory(np.ndarray[Any, Any]):
     """Bytes that windows look into."""
@@ -61,8 +64,8 @@ def _references(slot: Slot) -> int:
 def slots(shapes: Sequence[tuple[int, ...]], dtype: DType) -> list[Slot]:
     """Places for parameters of these shapes, end to end in new memory that holds anything."""
     made: list[Slot] = []
-    size = sum(map(math.prod, shapes)) + 1  # so that there is a place for an empty window at the end
-    memories = [Memory(size * dtype.itemsize, np.uint8) for _ in range(2)]
+    size = sum(map(math.prod, shapes))
+    memories = [Memory(LINE + size * dtype.itemsize, np.uint8) for _ in range(2)]
     for shape in shapes:
         made.append(Slot(memories[0], memories[1], made[-1].stop if made else 0, shape, dtype))
     return made
@@ -112,8 +115,13 @@ def _flat(memory: Memory, start: int, stop: int, first: Array) -> Array:
 
 
 def _window(memory: Memory, start: int, shape: tuple[int, ...], dtype: DType) -> Array:
-    return np.ndarray(shape, dtype, memory, start * dtype.itemsize)
+    return np.ndarray(shape, dtype, memory, -memory.__array_interface__["data"][0] % LINE + start * dtype.itemsize)
 
 
-_UNSEEN = _references(Slot(Memory(8, np.uint8), Memory(8, np.uint8), 0, (), np.dtype(np.float64)))
+def vector(size: int, dtype: DType) -> Array:
+    """A new array that holds anything and begins at a multiple of LINE."""
+    return _window(Memory(LINE + size * dtype.itemsize, np.uint8), 0, (size,), dtype)
+
+
+_UNSEEN = _references(Slot(Memory(LINE + 8, np.uint8), Memory(LINE + 8, np.uint8), 0, (), np.dtype(np.float64)))
 """What getrefcount says in Slot.accepts of a window that only the slot and the local variable hold."""

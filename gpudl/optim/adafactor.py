@@ -16,7 +16,8 @@ from typing import Any
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.dtype_info import finfo
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.settings import Group, require_nonnegative
 from gpudl.optim.stretch import Block
 
 __all__ = ["Adafactor"]

@@ -12,7 +12,9 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, decayed, refuse_unsupported, require_nonnegative
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.pieces import decayed
+from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["Adagrad"]
 

@@ -103,8 +103,8 @@ def _fill(parameter: Tensor, slot: Slot) -> None:
 
 
 def _put_back(parameter: Tensor, slot: Slot) -> bool:
-    """Copy what was assigned to `parameter.data` into its slot again; False if that cannot be."""
-    if not _is_movable(parameter) or type(parameter.array.base) is Memory or others(slot, "values") > 1:
+    """Copy what was assigned to `parameter.data` into its slot again; False if somebody sees either of the two."""
+    if not _is_movable(parameter) or type(parameter.array.base) is Memory or others(slot, "values"):
         return False
     if parameter.array.dtype != slot.values.dtype or parameter.shape != slot.values.shape:
         return False

@@ -14,7 +14,8 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, quiet, xp_of
 from gpudl.nn.state_dict import tensor_of
 from gpudl.optim.line_search import Point, strong_wolfe
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.settings import Group, require_nonnegative
 
 __all__ = ["LBFGS"]
 

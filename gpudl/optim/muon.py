@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.optim.optimizer import Group, Optimizer, require_nonnegative
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.settings import Group, require_nonnegative
 
 __all__ = ["Muon"]
 

@@ -15,11 +15,10 @@ from gpudl.optim.flat import Layout
 from gpudl.optim.hooks import Hooks
 from gpudl.optim.pieces import pieces
 from gpudl.optim.saving import packed, unpacked
+from gpudl.optim.settings import Group
 from gpudl.optim.stretch import Buffer, State, Stretch
 
 __all__ = ["Optimizer"]
-
-Group = dict[str, Any]
 
 
 class Optimizer(Hooks):
@@ -271,40 +270,3 @@ class Optimizer(Hooks):
             lines += [f"    {key}: {value}" for key, value in sorted(group.items()) if key != "params"]
             lines.append("")
         return "\n".join([*lines[:-1], ")"])
-
-
-def require_nonnegative(name: str, group: Group, *settings: str) -> None:
-    """Raise ValueError if one of the settings is negative or nan, or a Tensor of several elements."""
-    for setting in settings:
-        value = group[setting]
-        if isinstance(value, Tensor) and value.array.size != 1:
-            raise ValueError(f"{name}: {setting} must be one number, got a Tensor of shape {value.shape}")
-        if not value >= 0:
-            raise ValueError(f"{name}: {setting} must be >= 0, got {value}")
-
-
-def require_betas(name: str, group: Group) -> None:
-    """Raise ValueError unless the betas are two numbers in [0, 1)."""
-    betas = group["betas"]
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise ValueError(f"{name}: betas must be two numbers in [0, 1), got {betas}")
-
-
-def decayed(dp: Array, p: Array, weight_decay: float) -> Array:
-    """The gradient with weight decay added; dp itself where there is none."""
-    if not weight_decay:
-        return dp
-    g = p * weight_decay
-    g += dp
-    return g
-
-
-def refuse_unsupported(name: str, group: Group) -> None:
-    """Raise for PyTorch's switches `foreach`, `fused` and `differentiable` where they cannot be taken.
-
-    Raises: RuntimeError for `foreach` and `fused` at once, as PyTorch does, and for `differentiable`.
-    """
-    if group.get("fused") and group.get("foreach"):
-        raise RuntimeError(f"{name}: fused and foreach cannot be True together")
-    if group.get("differentiable"):
-        raise RuntimeError(f"{name}: differentiable=True is not supported; steps are taken in place, without a graph")

@@ -8,9 +8,8 @@ from typing import Any
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.state_dict import tensor_of
+from gpudl.optim.settings import Group
 from gpudl.optim.stretch import COUNT, Block, Buffer, Scalar, State
-
-Group = dict[str, Any]
 
 
 def packed(groups: list[Group], state: Mapping[Tensor, State]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ import numpy as np
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
-from gpudl.optim.optimizer import Group, Optimizer, refuse_unsupported, require_nonnegative
+from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import scalars, scratch
+from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["SGD"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpudl.autograd.slots import Slot, flat
+from gpudl.autograd.slots import Slot, flat, vector
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import backend_of, device_of
@@ -136,7 +136,11 @@ class Stretch:
         if isinstance(first, Block):
             return backend_of(p).full(first.shape, 0, p.dtype, device_of(p))
         if name not in self._flat:
-            self._flat[name] = backend_of(p).full((self._starts[-1],), 0, p.dtype, device_of(p))
+            if member.slot is None:
+                self._flat[name] = backend_of(p).full((self._starts[-1],), 0, p.dtype, device_of(p))
+            else:
+                self._flat[name] = vector(self._starts[-1], p.dtype)
+                self._flat[name].fill(0)
         return self._flat[name][self._starts[number] : self._starts[number + 1]].reshape(p.shape)
 
     def alike(self, first: int, last: int) -> Iterable[tuple[int, int]]:

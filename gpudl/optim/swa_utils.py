@@ -15,6 +15,7 @@ from typing import Any
 
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
+from gpudl.nn.batch_norm import _BatchNorm
 from gpudl.nn.module import Module
 from gpudl.ops.create import zeros
 from gpudl.optim.lr_scheduler.base import LRScheduler, one_each
@@ -152,7 +153,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
         model: its training mode is as before afterwards.
         device: where the batches are moved to; default: where they are.
     """
-    layers = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not layers:
         return
     before = [(layer, layer.momentum) for layer in layers]

@@ -130,3 +130,15 @@ def test_training_goes_on_with_clipped_gradients():
     for p, q in zip(found[0].parameters(), found[1].parameters()):
         assert_close(host(p), host(q), "parameter", 20)
     assert isinstance(optimizers[0], optim.SGD)
+
+
+@pytest.mark.parametrize("order", [1, 2, 2.5, float("inf")])
+def test_empty_gradients_add_nothing_wherever_they_lie(order):
+    """PyTorch refuses them for inf."""
+    given = [nn.Parameter(gpudl.ones(size)) for size in (0, 3, 0)]
+    for p in given:
+        p.grad = gpudl.ones(p.numel()) * 2
+    assert get_total_norm([given[0].grad], order).item() == 0
+    total = clip_grad_norm_(given, 1.0, order)
+    assert_close(host(total), np.float32(2 if order == float("inf") else 2 * 3 ** (1 / order)), "norm", 4)
+    assert_close(host(given[1].grad), np.full(3, 2 / total.item(), np.float32), "gradient", 4)

@@ -12,7 +12,6 @@ from tolerances import assert_close
 import gpudl
 from gpudl import optim
 from gpudl.autograd.slots import Memory
-from gpudl.optim.stretch import Scalar
 
 
 @each_kind
@@ -142,12 +141,12 @@ def test_assigned_data_goes_back_to_its_place():
     model = net(gpudl)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     weight = model[2].weight
-    place = weight.array
+    place = id(weight.array)
     for step in range(3):
         weight.data = weight.data.clamp(-0.5, 0.5)
-        assert weight.array is not place
+        assert id(weight.array) != place
         train(gpudl, model, optimizer, step, 1)
-        assert weight.array is place
+        assert id(weight.array) == place
     train(gpudl, model, optimizer, 3, 1)
     assert is_flat(list(model.parameters()))
 
@@ -262,7 +261,7 @@ def test_groups_added_later_have_memory_of_their_own(name, settings):
 
 @each_kind
 def test_state_that_the_user_changes_counts(name, settings):
-    """A new tensor under a key, an edit in place, an emptied state."""
+    """A new tensor under a key, new data, an edit in place, an emptied state."""
     results = []
     for lib in (gpudl, torch):
         model = net(lib)
@@ -272,6 +271,8 @@ def test_state_that_the_user_changes_counts(name, settings):
             for key in kept:
                 if key != "step" and p.ndim == 2:
                     kept[key] = lib.ones(*p.shape)
+                elif key != "step" and p.shape[0] == 5:
+                    kept[key].data = lib.ones(5)
                 elif key != "step":
                     kept[key].fill_(0.5)
         train(lib, model, optimizer, 2, 2)
@@ -279,39 +280,3 @@ def test_state_that_the_user_changes_counts(name, settings):
         train(lib, model, optimizer, 4, 2)
         results.append(model)
     assert_same(*results)
-
-
-def test_scalars_of_a_run_are_those_of_each_parameter():
-    class Fading(optim.Optimizer):
-        def buffers(self, group, shape):
-            return {"factor": Scalar(1.0), "total": 2.0}
-
-        def update(self, p, dp, state, step, group):
-            state["factor"] *= 0.5
-            state["total"] += dp
-            p -= float(state["factor"]) * dp
-
-    class Whole(Fading):
-        elementwise = False
-
-    class Uncounted(Fading):
-        counts = False
-
-    results = []
-    for kind in (Fading, Whole, Uncounted):
-        model = net(gpudl)
-        optimizer = kind(model.parameters(), {"lr": 0.1})
-        sizes = calls_of(optimizer)
-        for step in range(4):
-            optimizer.zero_grad()
-            backward(gpudl, model, step)
-            if step == 2:
-                model[2].bias.grad = None
-            optimizer.step()
-        assert len(sizes) == (23 if kind is Whole else 1 + 1 + 2 + 3)
-        factors = [optimizer.state[p]["factor"].item() for p in model.parameters()]
-        assert factors == [0.0625, 0.0625, 0.0625, 0.125, 0.0625, 0.0625]
-        assert ("step" in optimizer.state[model[0].weight]) is kind.counts
-        results.append([host(p) for p in model.parameters()])
-    for other in results[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(results[0], other))

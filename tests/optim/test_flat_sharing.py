@@ -34,8 +34,12 @@ def test_who_shares_a_parameters_memory_goes_on_to_share_it(name, settings):
     assert not np.array_equal(host(given[2]), np.ones(2))
 
 
-def test_state_dict_of_the_model_taken_before_the_optimizer_is_made_stays_alive():
+@pytest.mark.parametrize("owns", [False, True])
+def test_state_dict_of_the_model_taken_before_the_optimizer_is_made_stays_alive(owns):
     model = net(gpudl)
+    for p in model.parameters() if owns else ():
+        p.array = p.array.copy()
+    assert all((p.array.base is None) is owns for p in model.parameters())
     saved = model.state_dict()
     optimizer = optim.Adam(model.parameters(), lr=0.1)
     train(gpudl, model, optimizer)
@@ -87,3 +91,16 @@ def test_a_graph_that_saved_a_gradient_still_has_it():
     backward(gpudl, model, 1)
     loss.backward()
     assert np.array_equal(host(w.grad), wanted)
+
+
+@pytest.mark.parametrize("keep", [lambda p: p.detach(), lambda p: p.data.t()[1:], lambda p: p.array])
+def test_who_holds_the_values_before_an_assignment_to_data_keeps_them(keep):
+    model = net(gpudl)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    weight = model[2].weight
+    held = keep(weight)
+    before = np.array(getattr(held, "array", held))
+    weight.data = weight.data * 2
+    train(gpudl, model, optimizer)
+    assert np.array_equal(getattr(held, "array", held), before)
+    assert not np.shares_memory(getattr(held, "array", held), weight.array)

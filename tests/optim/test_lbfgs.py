@@ -7,6 +7,7 @@ import pytest
 from tolerances import assert_close
 
 import gpudl
+from gpudl.autograd.slots import joined
 
 torch = pytest.importorskip("torch")
 
@@ -131,3 +132,45 @@ def test_what_it_cannot_do_is_said():
         gpudl.optim.LBFGS([{"params": [p]}, {"params": [gpudl.nn.Parameter(gpudl.ones(1))]}])
     with pytest.raises(TypeError, match="closure"):
         gpudl.optim.LBFGS([p]).step()
+
+
+def tied(lib):
+    """Two layers that share a weight, and one that is never used."""
+    model = lib.nn.Sequential(lib.nn.Linear(3, 3), lib.nn.Tanh(), lib.nn.Linear(3, 3), lib.nn.Linear(3, 2))
+    model[2].weight = model[0].weight
+    model.unused = lib.nn.Linear(2, 2)
+    model.forward = lambda x: model[3](model[2](model[1](model[0](x))))
+    with lib.no_grad():
+        for seed, p in enumerate(model.parameters()):
+            p.copy_(lib.tensor(np.random.default_rng(seed).normal(size=tuple(p.shape))))
+    return model.double()
+
+
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+def test_shared_and_frozen_parameters_lie_flat_and_go_torchs_way(line_search_fn):
+    found = []
+    for lib in (gpudl, torch):
+        model = tied(lib)
+        settings = {"lr": 0.1, "max_iter": 4, "line_search_fn": line_search_fn}
+        optimizer = lib.optim.LBFGS(model.parameters(), **settings)
+        assert lib is torch or len(joined([p.array for p in model.parameters()])) == 1
+        x = lib.tensor(np.random.default_rng(9).normal(size=(6, 3)))
+
+        def closure(lib=lib, model=model, optimizer=optimizer, x=x):
+            optimizer.zero_grad()
+            loss = ((model.forward(x) - 1) ** 2).mean()
+            loss.backward()
+            return loss
+
+        numbers, held = [], None
+        for step in range(6):
+            model[2].bias.requires_grad_(step not in (2, 3))
+            if step == 4:  # a gradient that the user holds, and new memory
+                held = model[3].weight.grad
+                held_before = held.clone()
+                model[0].bias.data = model[0].bias.data * 0.9
+            numbers.append(optimizer.step(closure).item())
+        assert np.array_equal(held.numpy(), held_before.numpy())
+        found.append([np.array(numbers), *(p.detach().numpy() for p in model.parameters())])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-9)

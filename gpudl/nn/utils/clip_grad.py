@@ -123,6 +123,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
 
 
 def _norm(array: Array, order: float) -> Tensor:
+    if not array.size and order > 0:  # also for inf: whether the array is joined to others shall not matter
+        return zeros((), dtype=array.dtype, device=wrap(array, None).device)
     if order == 2 and type(array) is np.ndarray and array.dtype.char in "fd" and array.flags.c_contiguous:
         flat = array.reshape(-1)
         pieces = (flat[start : start + PIECE] for start in range(0, flat.size, PIECE))

@@ -8,7 +8,8 @@ from typing import Any
 
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
-from gpudl.optim.optimizer import Group, Optimizer
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.settings import Group
 
 __all__ = ["LRScheduler"]
 

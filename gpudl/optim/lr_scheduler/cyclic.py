@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gpudl.optim.lr_scheduler.base import LRScheduler, checked, copied, function_state, one_each, write
-from gpudl.optim.optimizer import Group, Optimizer
+from gpudl.optim.optimizer import Optimizer
+from gpudl.optim.settings import Group
 
 __all__ = ["CyclicLR"]
 
