@@ -24,6 +24,17 @@ from gpudl.optim.settings import Group, refuse_unsupported, require_betas, requi
 __all__ = ["Adam", "AdamW"]
 
 
+def take_in(g: Array, m: Array, v: Array, beta1: float, beta2: float) -> Array:
+    """Let the running averages m of the gradient and v of its square take in g; gives an array to be written over."""
+    m *= beta1
+    m += (1 - beta1) * g
+    square = g * g
+    square *= 1 - beta2
+    v *= beta2
+    v += square
+    return square
+
+
 @kernel
 def adam_step_(
     p: Array,
@@ -45,10 +56,7 @@ def adam_step_(
         p *= 1 - lr * weight_decay
     elif weight_decay:
         g = dp + weight_decay * p
-    m *= beta1
-    m += (1 - beta1) * g
-    v *= beta2
-    v += (1 - beta2) * (g * g)
+    take_in(g, m, v, beta1, beta2)
     second = v
     if highest is not None:
         xp_of(v).maximum(highest, v, out=highest)

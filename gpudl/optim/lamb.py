@@ -14,6 +14,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.adam import take_in
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, require_betas, require_nonnegative
 
@@ -35,13 +36,8 @@ def lamb_step_(
 ) -> None:
     """Step number `step` (from 1) of one parameter, in p, m and v, all of one shape. Waits for no device."""
     xp = xp_of(p)
-    m *= beta1
-    m += (1 - beta1) * dp
-    square = dp * dp
-    square *= 1 - beta2
-    v *= beta2
-    v += square
-    root = xp.divide(v, 1 - beta2**step, out=square)
+    root = take_in(dp, m, v, beta1, beta2)
+    xp.divide(v, 1 - beta2**step, out=root)
     xp.sqrt(root, out=root)
     root += eps
     change = m / (1 - beta1**step)

@@ -13,6 +13,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.adam import take_in
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
@@ -40,13 +41,9 @@ def nadam_step_(
     if shrink:
         p *= 1 - shrink
     g = decayed(dp, p, weight_decay)
-    m *= beta1
-    m += (1 - beta1) * g
-    v *= beta2
-    square = g * g
-    square *= 1 - beta2
-    v += square
-    root = xp_of(p).sqrt(v / correction)
+    root = take_in(g, m, v, beta1, beta2)
+    xp_of(p).divide(v, correction, out=root)
+    xp_of(p).sqrt(root, out=root)
     root += eps
     change = now * g
     change += ahead * m

@@ -11,7 +11,6 @@ import numpy as np
 from gpudl.autograd.slots import vector
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
-from gpudl.backend.kernel import Kernel
 
 PIECE = 1 << 17
 """Elements. A step makes about ten passes over five arrays: 2.6 MB of float32 stay in the second- and third-level
@@ -59,19 +58,3 @@ def decayed(dp: Array, p: Array, weight_decay: float) -> Array:
     g = p * weight_decay
     g += dp
     return g
-
-
-def in_pieces(step: Kernel, count: int) -> None:
-    """Let the CPU run a step's reference a piece at a time, for float32 and float64.
-
-    Args:
-        step: a kernel that changes its arguments and returns nothing.
-        count: how many of its first arguments are arrays, or None.
-    """
-
-    def body(*args: Any) -> None:
-        for piece in pieces(*args[:count]):
-            step.reference(*piece, *args[count:])
-
-    body.__name__ = f"{step.name}_in_pieces"
-    step.cpu("float32", "float64")(body)

@@ -17,6 +17,7 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.adam import take_in
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
@@ -42,12 +43,7 @@ def radam_step_(
     if shrink:
         p *= 1 - shrink
     g = decayed(dp, p, weight_decay)
-    m *= beta1
-    m += (1 - beta1) * g
-    v *= beta2
-    change = g * g
-    change *= 1 - beta2
-    v += change
+    change = take_in(g, m, v, beta1, beta2)
     if rectified:
         root = xp_of(p).sqrt(v, out=change)
         root += eps
