@@ -82,6 +82,9 @@ class Uninitialized(Tensor):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
 
 class UninitializedParameter(Uninitialized, Parameter):
     """A parameter without a shape; the same object becomes a Parameter when it gets one.

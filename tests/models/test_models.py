@@ -193,6 +193,13 @@ def test_settings_that_do_not_fit_are_refused(construct, message):
 def test_every_model_is_exported_and_tested():
     classes = {name for name, value in vars(gpudl.models).items() if inspect.isclass(value)}
     blocks = {"BasicBlock", "Bottleneck", "InvertedResidual"}  # with the networks that are made of them
+    elsewhere = {
+        "ConvStemConfig",
+        "GPT",
+        "LSTMClassifier",
+        "LSTMLanguageModel",
+        "VisionTransformer",
+    }  # in test_gpt, ...
     tested = {type(module).__name__ for name in CASES for module in make(name, gpudl).modules()}
     assert classes - blocks
-    assert classes <= tested
+    assert elsewhere < classes <= tested | elsewhere
