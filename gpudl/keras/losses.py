@@ -26,7 +26,7 @@ class Loss:
     """Base: called with (y_true, y_pred), gives a Tensor, ()."""
 
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} is not defined")
+        raise NotImplementedError(f"{type(self).__name__} has no __call__ method")
 
 
 class MeanSquaredError(Loss):
