@@ -69,6 +69,8 @@ class Dense(Layer):
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
 
     def make(self, shape: Shape) -> nn.Module:
+        if shape[-1] is None:
+            raise ValueError(f"Dense: the last dimension of its input must be known, got {shape}")
         linear = nn.Linear(shape[-1], self.units, bias=self.use_bias)
         filled(linear.weight, self.kernel_initializer)
         filled(linear.bias, self.bias_initializer)

@@ -141,6 +141,6 @@ class Sequential(Trainable):
         expected = tuple(self.layers[0].input_shape or ()) if self.module is not None else ()
         if given.ndim == len(expected) and expected[-1] == 1:
             given = given.unsqueeze(-1)
-        if tuple(given.shape[1:]) != expected:
+        if len(expected) != given.ndim - 1 or any(n not in (None, m) for n, m in zip(expected, given.shape[1:])):
             raise ValueError(f"expected samples of shape {expected}, got {tuple(given.shape[1:])}")
         return given

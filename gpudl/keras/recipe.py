@@ -13,7 +13,8 @@ from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.tensor import Tensor
 from gpudl.ops.create import as_tensor, zeros
 
-Shape = tuple[int, ...]
+Shape = tuple[Any, ...]
+"""Of one sample: ints, and None for a length that differs from batch to batch."""
 Initializer = str | Callable[[Tensor], Any]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -52,7 +53,8 @@ class Layer:
     """Base of the layers: `make` gives the module for an input shape.
 
     Args:
-        input_shape: of one sample, if it is the first layer.
+        input_shape: of one sample, if it is the first layer; None in it for a length that differs from batch to batch.
+        input_dim: the same for samples of one dimension.
         name: default: the class's name in small letters and a number, once it stands in a model.
         trainable: whether its parameters are trained.
     Attributes:
@@ -64,7 +66,16 @@ class Layer:
     kernel_axes: tuple[int, ...] = ()
     input_dtype = "float32"
 
-    def __init__(self, *, input_shape: Shape | None = None, name: str | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        input_shape: Shape | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        if input_dim is not None:
+            input_shape = (input_dim,)
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.output_shape: Shape | None = None
         self.name = name
@@ -80,10 +91,17 @@ class Layer:
         self.module = self.make(shape)
         self.module.requires_grad_(self._trainable)
         self.input_shape = shape
-        with no_grad():
-            output = self.module.eval()(zeros(1, *shape, dtype=self.input_dtype))
+        self.module.eval()
+        # What comes out of two lengths tells which lengths of the output go with them.
+        shapes = [self._shape_behind(shape, length) for length in ((32, 33) if None in shape else (32,))]
+        self.output_shape = tuple(sizes[0] if len({*sizes}) == 1 else None for sizes in zip(*shapes))
         self.module.train()
-        self.output_shape = tuple(output.shape[1:])
+
+    def _shape_behind(self, shape: Shape, length: int) -> Shape:
+        """The shape of the output for an input whose unknown lengths are `length`."""
+        sample = zeros(1, *(length if n is None else n for n in shape), dtype=self.input_dtype)
+        with no_grad():
+            return tuple(self.built()(sample).shape[1:])
 
     @property
     def trainable(self) -> bool:

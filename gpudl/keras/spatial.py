@@ -35,6 +35,9 @@ def _same(shape: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> list[
     """TensorFlow's padding "same": before and after in each dimension, so that the output is the input / strides."""
     padding = []
     for size, width, stride, gap in zip(shape, kernel, strides, dilation):
+        if size is None and stride > 1:
+            raise ValueError("padding 'same' with strides depends on the input's size; give numbers in place of None")
+        size = size or 1  # with a stride of 1 any does
         missing = max((-(-size // stride) - 1) * stride + (width - 1) * gap + 1 - size, 0)
         padding.append((missing // 2, missing - missing // 2))
     return padding
@@ -163,7 +166,12 @@ class AveragePooling2D(_Pooling2D):
     """The mean of each window, of what lies inside; arguments as MaxPooling2D."""
 
     def make(self, shape: Shape) -> nn.Module:
-        return ChannelsLast(AverageInside(self.pad(shape, 0.0), nn.AvgPool2d(self.pool_size, self.strides), shape))
+        pool = nn.AvgPool2d(self.pool_size, self.strides)
+        if self.padding == "valid":
+            return ChannelsLast(pool)
+        if None in shape:
+            raise ValueError("AveragePooling2D: padding 'same' needs the input's size; give numbers in place of None")
+        return ChannelsLast(AverageInside(self.pad(shape, 0.0), pool, shape))
 
 
 class AverageInside(nn.Module):

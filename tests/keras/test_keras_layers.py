@@ -233,3 +233,29 @@ def test_errors_of_layers():
     ):
         with pytest.raises(ValueError, match=match):
             make()
+
+
+def test_lengths_may_differ_from_batch_to_batch(capsys):
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(None, 3)),
+            layers.Conv1D(5, 3, padding="same"),
+            layers.LSTM(4, return_sequences=True),
+            layers.Dense(2),
+            layers.LSTM(6),
+        ]
+    )
+    model.summary()
+    out = capsys.readouterr().out
+    assert "(None, None, 5)" in out and "(None, None, 2)" in out and "(None, 6)" in out
+    for steps in (4, 7):
+        assert model.predict(array(2, steps, 3)).shape == (2, 6)
+    with pytest.raises(ValueError, match=r"expected samples of shape \(None, 3\), got \(4, 2\)"):
+        model.predict(array(2, 4, 2))
+    for layer in (layers.Conv1D(2, 3, strides=2, padding="same"), layers.Dense(2)):
+        with pytest.raises(ValueError, match="None"):
+            keras.Sequential([keras.Input(shape=(None,) if isinstance(layer, layers.Dense) else (None, 3)), layer])
+
+
+def test_input_dim_is_the_shape_of_vectors():
+    assert keras.Sequential([layers.Dense(3, input_dim=4)]).predict(array(2, 4)).shape == (2, 3)
