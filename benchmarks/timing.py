@@ -251,7 +251,8 @@ def _commit() -> str | None:
     git = ["git", "-C", str(root)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "gpudl"], capture_output=True, text=True).stdout
+        status = [*git, "status", "--porcelain", "gpudl", "kernels", "examples"]
+        changed = subprocess.run(status, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{head} with changes" if changed else head

@@ -23,7 +23,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from benchmarks import timing
-from benchmarks.twin import models
 from benchmarks.worker import Worker
 
 
@@ -35,6 +34,17 @@ def mlp(*widths: int) -> Callable[[Any], Any]:
         for inputs, outputs in pairwise(widths):
             layers += [lib.nn.Linear(inputs, outputs), lib.nn.ReLU()]
         return lib.nn.Sequential(*layers[:-1])
+
+    return make
+
+
+def named(file: str, name: str) -> Callable[[Any], Any]:
+    """A maker of a model of gpudl.models, or of the same source in PyTorch."""
+
+    def make(lib: Any) -> Any:
+        from gpudl.bench.twin import models  # reads the environment, which is set by now
+
+        return getattr(models(lib, file), name)()
 
     return make
 
@@ -76,8 +86,8 @@ class Case(NamedTuple):
 CASES = {
     "small": Case(mlp(784, 128, 64, 10), (64, 784), 0, 10),
     "big": Case(mlp(784, 1024, 1024, 10), (256, 784), 0, 10),
-    "lenet5": Case(lambda lib: models(lib, "lenet").LeNet5(), (64, 1, 28, 28), 0, 10),
-    "resnet8": Case(lambda lib: models(lib, "resnet").resnet8(), (32, 3, 32, 32), 0, 10),
+    "lenet5": Case(named("lenet", "LeNet5"), (64, 1, 28, 28), 0, 10),
+    "resnet8": Case(named("resnet", "resnet8"), (32, 3, 32, 32), 0, 10),
     "lstm": Case(lstm, (16, 35), 1000, 1000),
     "transformer": Case(transformer, (16, 64), 65, 65),
 }

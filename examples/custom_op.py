@@ -3,13 +3,15 @@
     python examples/custom_op.py [--device cuda] [--epochs 300] [--seed 0]
 
 As a Function it is written on Tensors, with PyTorch's contract. As a Primitive it is written on arrays, which is how
-gpudl's own operations are made: it is faster, and its kernels may get optimized bodies for a device. Either way, write
-down the gradient and let gradcheck compare it with a numerical one. Both then fit the same curve.
+gpudl's own operations are made: it is faster, and its kernels may get other bodies, here CUDA kernels, which a GPU runs
+and --device sim as well, for tests without one. Either way, write down the gradient and let gradcheck compare it with a
+numerical one. Both then fit the same curve.
 Progress goes to stderr, the result to stdout.
 """
 
 import argparse
 import sys
+from functools import cache
 
 import numpy as np
 
@@ -51,6 +53,56 @@ def swish_backward(dy, x):
     """dx = dy s (1 + x (1 - s)), s = sigmoid(x)."""
     s = xp_of(x).tanh(x * 0.5) * 0.5 + 0.5
     return dy * s * (1 + x * (1 - s))
+
+
+# 3. CUDA kernels, which take the place of these bodies on CUDA devices, for the dtypes that are listed. What they must
+#    give is what the bodies above give.
+
+CUDA = r"""
+template <typename T> __global__ void swish_forward(const T* x, T* y, long long count) {
+  long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  if (i < count) y[i] = x[i] / (1 + exp(-x[i]));
+}
+
+template <typename T> __global__ void swish_backward(const T* dy, const T* x, T* dx, long long count) {
+  long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  if (i >= count) return;
+  T s = 1 / (1 + exp(-x[i]));
+  dx[i] = dy[i] * s * (1 + x[i] * (1 - s));
+}
+"""
+
+
+@cache
+def compiled(cupy, name, element):
+    """CuPy compiles the text when this is first called, by NVRTC, or for sim by the host's C++ compiler."""
+    name = f"{name}<{element}>"
+    return cupy.RawModule(code=CUDA, name_expressions=[name]).get_function(name)
+
+
+def launch(name, *arrays):
+    """One thread for each element. A kernel sees pointers, not strides: what has gaps is copied."""
+    cupy = xp_of(arrays[0])
+    arrays = [cupy.asarray(array, order="C") for array in arrays]
+    result = cupy.empty_like(arrays[0])
+    if result.size:
+        element = {"float32": "float", "float64": "double"}[result.dtype.name]
+        blocks = -(-result.size // 256)
+        compiled(cupy, name, element)((blocks,), (256,), (*arrays, result, result.size))
+    return result
+
+
+@swish_forward.cuda("float32", "float64")
+def swish_forward_cuda(x):
+    return launch("swish_forward", x)
+
+
+@swish_backward.cuda("float32", "float64")
+def swish_backward_cuda(dy, x):
+    return launch("swish_backward", dy, x)
+
+
+# The Primitive puts forward and backward together.
 
 
 class Swish(Primitive):
@@ -96,12 +148,14 @@ def fit(operation, epochs, device):
         return criterion(model(x), y).item()
 
 
-def main():
-    parser = argparse.ArgumentParser(description="An operation of your own, two ways.")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: cpu)")
-    parser.add_argument("--epochs", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, sim or auto (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=300, help="steps of each of the two fits (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.epochs < 1:
+        parser.error("--epochs must be at least 1")
 
     try:
         device = gpudl.device(args.device)

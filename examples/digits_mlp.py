@@ -1,8 +1,10 @@
-"""Small handwritten digits, learned with nothing but a loop in Python. Needs no download: scikit-learn has the data.
+"""Small handwritten digits, learned with nothing but a loop in Python.
 
     python examples/digits_mlp.py [--device cuda] [--epochs 40] [--seed 0]
 
 Progress goes to stderr, the result to stdout.
+
+Needs: gpudl[digits].
 """
 
 import argparse
@@ -13,12 +15,14 @@ from gpudl import nn, optim
 from gpudl.data import DataLoader, Digits
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Train a multilayer perceptron on 8 x 8 digits.")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: cpu)")
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, sim or auto (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=40, help="passes over the data (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.epochs < 1:
+        parser.error("--epochs must be at least 1")
 
     try:
         trainset, testset = Digits(train=True), Digits(train=False)

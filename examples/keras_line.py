@@ -14,15 +14,17 @@ import gpudl
 from gpudl import keras
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Fit a line as with Keras.")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: cpu)")
-    parser.add_argument("--epochs", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, sim or auto (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=1000, help="passes over the data (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.epochs < 1:
+        parser.error("--epochs must be at least 1")
 
     keras.utils.set_random_seed(args.seed)
-    rng = np.random.default_rng(args.seed)
+    rng = np.random.default_rng(abs(args.seed))
     X = np.linspace(-1, 1, 100)
     Y = 2 * X + 1 + rng.normal(0, 0.1, 100)
     try:

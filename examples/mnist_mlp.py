@@ -4,6 +4,8 @@
 
 DIR holds the four IDX files (train-images-idx3-ubyte and so on, plain or .gz); --download puts them there.
 Progress goes to stderr, the result to stdout.
+
+Needs: MNIST.
 """
 
 import argparse
@@ -55,14 +57,16 @@ def accuracy(net, testloader, device):
     return correct / total
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Train a multilayer perceptron on MNIST.")
-    parser.add_argument("--data", default="data", metavar="DIR", help="folder of the IDX files (default: data)")
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="data", metavar="DIR", help="folder of the IDX files (default: %(default)s)")
     parser.add_argument("--download", action="store_true", help="fetch the files that are missing")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: cpu)")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, sim or auto (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the data (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.epochs < 1:
+        parser.error("--epochs must be at least 1")
 
     try:
         trainset = MNIST(args.data, train=True, download=args.download, flatten=True)
@@ -70,7 +74,7 @@ def main():
         device = gpudl.device(args.device)
         gpudl.manual_seed(args.seed)
         net = Net().to(device)
-    except (FileNotFoundError, DownloadError, IdxError, gpudl.DeviceError) as error:
+    except (OSError, DownloadError, IdxError, gpudl.DeviceError) as error:
         print(f"mnist_mlp: {error}", file=sys.stderr)
         return 2
     train(net, DataLoader(trainset, batch_size=64, shuffle=True), args.epochs, device)

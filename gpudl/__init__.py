@@ -25,6 +25,17 @@ from gpudl.autograd import no_grad as no_grad
 from gpudl.autograd import set_grad_enabled as set_grad_enabled
 from gpudl.autograd.tensor import Tensor as Tensor
 from gpudl.backend.arrays import register_namespace as _register_namespace
+from gpudl.backend.debug import debug as debug
+from gpudl.backend.determinism import DeterminismError as DeterminismError
+from gpudl.backend.determinism import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from gpudl.backend.determinism import deterministic as deterministic
+from gpudl.backend.determinism import get_deterministic_debug_mode as get_deterministic_debug_mode
+from gpudl.backend.determinism import is_deterministic as is_deterministic
+from gpudl.backend.determinism import (
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+)
+from gpudl.backend.determinism import set_deterministic_debug_mode as set_deterministic_debug_mode
+from gpudl.backend.determinism import use_deterministic_algorithms as use_deterministic_algorithms
 from gpudl.backend.device import Device as Device
 from gpudl.backend.device import device as device
 from gpudl.backend.device import synchronize as synchronize
@@ -42,7 +53,12 @@ from gpudl.backend.dtypes import set_default_dtype as set_default_dtype
 from gpudl.backend.dtypes import uint8 as uint8
 from gpudl.backend.errors import DeviceError as DeviceError
 from gpudl.backend.errors import GraphError as GraphError
+from gpudl.backend.errors import OutOfMemoryError as OutOfMemoryError
 from gpudl.backend.errors import ShapeError as ShapeError
+from gpudl.backend.precision import get_float32_matmul_precision as get_float32_matmul_precision
+from gpudl.backend.precision import set_float32_matmul_precision as set_float32_matmul_precision
+from gpudl.backend.strict import StrictError as StrictError
+from gpudl.backend.strict import strict as strict
 from gpudl.ops.activations import celu as celu
 from gpudl.ops.activations import rrelu as rrelu
 from gpudl.ops.activations import selu as selu
@@ -69,6 +85,7 @@ from gpudl.ops.dtype_info import *
 from gpudl.ops.einsum import *
 from gpudl.ops.elementwise import *
 from gpudl.ops.erf import *
+from gpudl.ops.exp import *
 from gpudl.ops.exponential import *
 from gpudl.ops.extreme import *
 from gpudl.ops.floats import *
@@ -79,11 +96,13 @@ from gpudl.ops.group_norm import *
 from gpudl.ops.gru import *
 from gpudl.ops.histogram import *
 from gpudl.ops.index_along import *
+from gpudl.ops.interchange import *
 from gpudl.ops.join import *
 from gpudl.ops.layer_norm import *
 from gpudl.ops.linalg_names import *
 from gpudl.ops.logcumsumexp import *
 from gpudl.ops.logic import *
+from gpudl.ops.logsumexp import *
 from gpudl.ops.lstm import *
 from gpudl.ops.masks import *
 from gpudl.ops.matmul import *
@@ -111,10 +130,12 @@ from gpudl.ops.rounding import *
 from gpudl.ops.sample import *
 from gpudl.ops.search import *
 from gpudl.ops.shape import *
+from gpudl.ops.sigmoid import *
 from gpudl.ops.similarity import *
 from gpudl.ops.softmax import *
 from gpudl.ops.sort import *
 from gpudl.ops.split import *
+from gpudl.ops.sqrt import *
 from gpudl.ops.statistics import *
 from gpudl.ops.ternary import *
 from gpudl.ops.threshold import hardshrink as hardshrink
@@ -127,6 +148,10 @@ from gpudl.random import manual_seed as manual_seed
 from gpudl.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from gpudl import amp as amp
+    from gpudl import bench as bench
+    from gpudl import compare as compare
+    from gpudl import cuda as cuda
     from gpudl import data as data
     from gpudl import func as func
     from gpudl import keras as keras
@@ -134,10 +159,15 @@ if TYPE_CHECKING:
     from gpudl import models as models
     from gpudl import nn as nn
     from gpudl import optim as optim
+    from gpudl import train as train
 
 bool, half, float, double = bool_, float16, float32, float64
 short, int, long = int16, int32, int64
 Size, newaxis = tuple, None
+
+_WINGS = {
+    *("amp", "bench", "compare", "cuda", "data", "func", "keras", "linalg", "models", "nn", "optim", "train"),
+}
 
 _register_namespace(Tensor, _sys.modules[__name__])
 
@@ -152,7 +182,7 @@ def __getattr__(name: str) -> _Any:
         from gpudl.backend.dtypes import bfloat16
 
         return bfloat16()
-    if name in ("data", "func", "keras", "linalg", "models", "nn", "optim"):
+    if name in _WINGS:
         import importlib
 
         return importlib.import_module(f"gpudl.{name}")

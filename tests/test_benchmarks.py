@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import eager, op_cases, ops, timing
+from benchmarks import eager, kernels, op_cases, ops, timing
+from benchmarks.kernel_cases.case import Case, array, numbers, torch_tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
@@ -103,7 +106,13 @@ def test_import_time_is_a_difference_to_numpy(tmp_path):
     assert run("import_time", "--check=-1e9").returncode == 1
 
 
-@pytest.mark.parametrize("benchmark", ["eager", "train_step"])
+def test_trainer_is_measured_beside_a_loop_that_computes_the_same(tmp_path):
+    record, _ = record_of("trainer", tmp_path)
+    for row in record["rows"]:
+        assert_ratio(row)
+
+
+@pytest.mark.parametrize("benchmark", ["data_loader", "eager", "train_step"])
 def test_without_an_opponent_to_run_there_is_one_line_of_error(benchmark, monkeypatch, capsys):
     main = importlib.import_module(f"benchmarks.{benchmark}").main
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -123,6 +132,14 @@ def test_train_step_compares_all_models_with_both_optimizers(tmp_path):
     for row in record["rows"]:
         assert row["threads"] == 1
         assert_ratio(row)
+
+
+@needs_torch
+def test_data_loader_compares_the_same_samples(tmp_path):
+    record, _ = record_of("data_loader", tmp_path, "--cases", "python, 2 processes")
+    (row,) = record["rows"]
+    assert row["workers"] == 2 and row["gpudl_per_second"] > 0 and row["torch_per_second"] > 0
+    assert_ratio(row)
 
 
 def test_environment_is_recorded_with_the_pins_taken_off(tmp_path):
@@ -187,3 +204,54 @@ def test_table_lines_up():
         "add      5",
         "a b   1234",
     ]
+
+
+def in_process(monkeypatch, small, *arguments):
+    """Run the kernel benchmark here with these cases."""
+    monkeypatch.setattr(timing, "restart_clean", lambda threads: None)
+    monkeypatch.setattr(kernels, "cases", lambda: iter(small))
+    return kernels.main([*arguments])
+
+
+def small_cases():
+    def case(name, **others):
+        return Case(name, lambda place: partial(np.negative, array(place, numbers((4, 5)))), **others)
+
+    def theirs(device):
+        return torch_tensor(device, numbers((4, 5))).neg
+
+    return [
+        case("negative float32 (4, 5)", theirs=theirs if needs_torch.args[0] is False else None, bytes=160),
+        case("product float16 (4, 5)", theirs=None, bytes=160, flops=1000),
+    ]
+
+
+def test_kernels_runs_its_cases_without_a_gpu_and_tells_no_time(device, monkeypatch, capsys, tmp_path):
+    if device.type != "sim":
+        pytest.skip("for the emulated device")
+    path = tmp_path / "k.json"
+    assert in_process(monkeypatch, small_cases(), "--device", "sim", "--quick", "--json", str(path)) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("negative float32 (4, 5): runs\nproduct float16 (4, 5): runs\n") and "GB/s" not in printed
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["environment"]["device"]["name"] == "emulated, no GPU"
+    assert [set(row) for row in record["rows"]] == [{"case", "bytes", "flops"}] * 2
+    for arguments in (("--device", "sim"), ("--device", "cpu", "--quick")):
+        with pytest.raises(SystemExit, match="2"):
+            in_process(monkeypatch, small_cases(), *arguments)
+        assert "is no GPU, and times on it mean nothing" in capsys.readouterr().err
+
+
+def test_kernels_figures_are_shares_of_what_the_card_does():
+    case = Case("product float16 (4, 5)", lambda place: lambda: None, None, bytes=1 << 30, flops=1 << 32)
+    ticks = kernels.Clocked(None)
+    ticks.sample = lambda program, number: 0.5 * number
+    most = {"copy": 4.0 * (1 << 30), "float16": 16.0 * (1 << 30)}
+    row = kernels.measure(case, "cuda", {"gpudl": ticks}, most, 3, 0.0)
+    assert (row["gpudl_us"], row["of_copy_bandwidth"], row["of_product_rate"]) == (500000, 0.5, 0.5)
+    assert kernels.printed(row)[:4] == ("product float16 (4, 5)", "500000.0", "", "50 % product")
+
+
+def test_cases_of_kernels_have_names_of_their_own():
+    names = [case.name for case in kernels.cases()]
+    assert names and len(set(names)) == len(names) and all(case.bytes > 0 for case in kernels.cases())

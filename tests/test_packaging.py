@@ -1,4 +1,4 @@
-"""What is built holds what is needed: the package, its kernel text, and nothing else."""
+"""What is built holds what is needed: the package, its kernel text, the examples, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 # The build backend is called as pip and build call it, without the isolated environment they make by download.
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 PLANTED = (
+    "examples/__pycache__/planted.pyc",
+    "examples/planted~",
     "gpudl/ops/__pycache__/planted.pyc",
     "gpudl/planted.txt",
     "kernels/__pycache__/planted.pyc",
@@ -73,9 +75,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         elif path.is_file():
             shutil.copy(path, copy)
-    files = [path for path in (copy / "kernels").rglob("*") if path.is_file()]
+    files = [path for name in ("kernels", "examples") for path in (copy / name).rglob("*") if path.is_file()]
     expected = {f"gpudl/{path.relative_to(copy).as_posix()}": path.read_bytes() for path in files}
-    for path in [*(copy / "gpudl").rglob("*.py"), copy / "gpudl" / "py.typed"]:
+    native = [path for path in (copy / "gpudl" / "sim" / "native").rglob("*") if path.is_file()]
+    for path in [*(copy / "gpudl").rglob("*.py"), copy / "gpudl" / "py.typed", *native]:
         expected[path.relative_to(copy).as_posix()] = path.read_bytes()
     for name in PLANTED:
         (copy / name).parent.mkdir(exist_ok=True)
@@ -100,15 +103,16 @@ def _content(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_declared_packages_are_the_folders_with_code_and_the_kernels() -> None:
+def test_declared_packages_are_the_folders_with_code_the_examples_and_the_kernels() -> None:
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "gpudl").rglob("__init__.py")}
-    expected = {".".join(folder.parts) for folder in folders} | {"gpudl.kernels"}
+    expected = {".".join(folder.parts) for folder in folders} | {"gpudl.examples", "gpudl.kernels"}
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == expected
 
 
-def test_wheel_holds_the_package_and_the_kernel_text_and_nothing_else(built: Built) -> None:
+def test_wheel_holds_the_package_the_examples_and_the_kernel_text_and_nothing_else(built: Built) -> None:
     content = {name: data for name, data in _content(built.wheel).items() if ".dist-info/" not in name}
     assert any(name.startswith("gpudl/kernels/") for name in content)
+    assert any(name.startswith("gpudl/sim/native/") for name in content)
     assert set(content) == set(built.expected)
     assert content == built.expected
 
@@ -130,6 +134,20 @@ def test_installed_package_finds_its_kernels_and_trains(installed: Path, tmp_pat
     )
     assert run.returncode == 0, run.stderr
     assert str(installed.resolve()) in run.stdout
+
+
+def test_installed_package_finds_and_copies_its_examples(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from gpudl.examples_index import copy, examples, examples_folder\n"
+        "print(examples_folder()); print(len(examples())); copy('text_classifier', 'here')"
+    )
+    command = [sys.executable, "-I", "-c", code, str(installed)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    count = len([path for path in (ROOT / "examples").iterdir() if path.suffix in (".py", ".toml")])
+    assert run.stdout.split() == [str(installed / "gpudl" / "examples"), str(count)]
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"text_classifier.py", "surnames.csv"}
 
 
 def test_installed_command_tells_its_version(installed: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reverse-mode differentiation of whatever is computed with Tensors."""
 
+from gpudl.autograd import residents as residents
 from gpudl.autograd.function import Function as Function
 from gpudl.autograd.functional import backward as backward
 from gpudl.autograd.functional import grad as grad
@@ -15,3 +16,4 @@ from gpudl.autograd.gradcheck import gradgradcheck as gradgradcheck
 from gpudl.autograd.node import Node as Node
 from gpudl.autograd.primitive import Primitive as Primitive
 from gpudl.autograd.tensor import Tensor as Tensor
+from gpudl.backend.determinism import nondeterministic as nondeterministic

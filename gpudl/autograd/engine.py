@@ -14,15 +14,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.grad_mode import mode
-from gpudl.autograd.node import Node
+from gpudl.autograd.node import Gradients, Node
 from gpudl.autograd.primitive import as_array
 from gpudl.autograd.tensor import wrap
 from gpudl.backend.arrays import quiet
+from gpudl.backend.device import guard_of
 from gpudl.backend.errors import GraphError
 
+_ndarray = np.ndarray
 _NONE = itertools.repeat(None)
 
 
@@ -61,11 +66,27 @@ def walk(
                     if targets is not None and node in targets:
                         found[node] = gradient
                     if passes is None or node in passes:
-                        gradients = node.run_recorded(gradient, retain) if record else node.run(gradient, retain)
+                        if record:
+                            gradients = node.run_recorded(gradient, retain)
+                        elif type(gradient) is _ndarray:
+                            gradients = node.run(gradient, retain)
+                        else:
+                            elsewhere = _guard_of(gradient)
+                            if elsewhere is None:
+                                gradients = node.run(gradient, retain)
+                            else:
+                                with elsewhere:
+                                    gradients = node.run(gradient, retain)
                 for edge, gradient in zip(node.edges, gradients):
                     if edge is not None:
                         if gradient is not None:
-                            pending[edge] = pending[edge] + gradient if edge in pending else gradient
+                            if edge not in pending:
+                                pending[edge] = gradient
+                            elif record or type(gradient) is _ndarray:
+                                pending[edge] = pending[edge] + gradient
+                            else:
+                                with _guard_of(gradient) or nullcontext():
+                                    pending[edge] = pending[edge] + gradient
                         waiting[edge] = left = waiting[edge] - 1
                         if not left:
                             ready.append(edge)
@@ -75,6 +96,11 @@ def walk(
     if any(waiting.values()):
         raise GraphError("a backward gave fewer gradients than its operation has differentiable arguments")
     return found
+
+
+def _guard_of(gradient: Any) -> Any:
+    """A context in which the current device is that of an array, or of several results' arrays; None if it is so."""
+    return guard_of(next(iter(gradient.values())) if type(gradient) is Gradients else gradient)
 
 
 def _count_consumers(roots: Iterable[Node]) -> dict[Node, int]:

@@ -11,16 +11,22 @@ Memory may be seen through several tensors: views share it with their base. Writ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from gpudl.autograd.grad_mode import mode
+import numpy as np
+
+from gpudl.autograd.grad_mode import mode, no_grad
 from gpudl.autograd.node import Node
-from gpudl.autograd.primitive import as_array, check_devices
+from gpudl.autograd.placement import check_devices
+from gpudl.autograd.primitive import as_array
+from gpudl.autograd.slots import joined
 from gpudl.autograd.tensor import Leaf, Tensor, node_of, wrap
-from gpudl.backend.arrays import xp_of
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.device import guarded
 from gpudl.backend.dtypes import category
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.strided_copy import written
 
 
 def assign(target: Tensor, value: Tensor, name: str, replace: bool = False) -> Tensor:
@@ -45,7 +51,11 @@ def assign(target: Tensor, value: Tensor, name: str, replace: bool = False) -> T
         except ShapeError as error:
             raise ShapeError(f"{name}: a {value.shape} result cannot be written into {target.shape}") from error
     node = node_of(value)
-    target.array[...] = value.array
+    with guarded(target.array):
+        if type(target.array) is np.ndarray:
+            target.array[...] = value.array
+        else:
+            written(target.array, value.array)
     if replace and target._base is None and target._node is not None:
         node = Overwrite(target._node, node, ())
     rebind(target, node)
@@ -65,6 +75,23 @@ def require_writable(target: Tensor, name: str) -> None:
     array = target.array
     if array.size and any(stride == 0 and length > 1 for stride, length in zip(array.strides, array.shape)):
         raise RuntimeError(f"{name}: several elements of an expanded tensor share one memory place; clone() it first")
+
+
+def writable_gradients(parameters: Tensor | Iterable[Tensor], name: str) -> list[Array]:
+    """The arrays of all gradients, those that lie end to end joined, for an operation that changes them in place.
+
+    Their versions are raised.
+    """
+    arrays = []
+    with no_grad():
+        for parameter in [parameters] if isinstance(parameters, Tensor) else parameters:
+            gradient = parameter._grad
+            if gradient is not None:
+                require_writable(gradient, name)
+                if gradient._version is not None:
+                    gradient._version[0] += 1
+                arrays.append(gradient.array)
+    return joined(arrays)
 
 
 def rebind(target: Tensor, node: Node | None) -> None:

@@ -27,10 +27,11 @@ import numpy as np
 
 from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.node import Gradients, Node, Pick
+from gpudl.autograd.placement import check_devices as check_devices
 from gpudl.autograd.tensor import Tensor, node_of, wrap
 from gpudl.backend.arrays import QUIET, Array, is_array, quiet_begin, quiet_end
 from gpudl.backend.device import backend_of, device_of
-from gpudl.backend.errors import DeviceError, GraphError, ShapeError
+from gpudl.backend.errors import GraphError, ShapeError
 
 _new = object.__new__
 _ndarray = np.ndarray
@@ -49,8 +50,8 @@ class Primitive(Node):
         saved: what forward saved; in backward, arrays or, when recording, Tensors.
         is_view: True when forward returns a view of its first argument, so that each sees the other's changes.
         differentiable: False when no result has a gradient, as for comparisons.
-        widens: False when half floats on the CPU come as they are, not as float32 whose results are rounded: for
-            primitives that only move elements, that write into their arguments, or that choose the result's dtype.
+        widens: False when half floats come as they are, not as float32 whose results are rounded: for primitives
+            that only move elements, that write into their arguments, or that choose the result's dtype.
         fills: False when backward takes None, not zeros, for those of several results that have no gradient.
     """
 
@@ -70,6 +71,11 @@ class Primitive(Node):
     def backward(ctx, *gradients: Any) -> Any:
         """The gradients of the arguments, in order, from those of the results; None where there is none."""
         raise NotImplementedError(f"{ctx.name()} has no backward")
+
+    @classmethod
+    def keeps_half(cls, args: tuple[Any, ...]) -> bool:
+        """True when half floats on a device come as they are; see gpudl.autograd.widen."""
+        return False
 
     def save(ctx, *arrays: Any) -> None:
         """Keep arrays for backward; they are let go when it has run."""
@@ -92,6 +98,8 @@ class Primitive(Node):
                 array = arg.array
                 if type(array) is not _ndarray:
                     foreign = True
+                    if array.dtype.char in "eE" and cls.widens and not (cls.is_view or cls.keeps_half(args)):
+                        return _apply_widened(cls, args, array.dtype)
                 elif array.dtype.char in "eE" and cls.widens and not cls.is_view:
                     return _apply_widened(cls, args, array.dtype)
                 node = arg._node if arg._base is None else node_of(arg)
@@ -103,7 +111,10 @@ class Primitive(Node):
                 arrays.append(arg)
                 edges.append(None)
         if foreign:
-            check_devices(cls.name(), args)
+            elsewhere = check_devices(cls.name(), args)
+            if elsewhere is not None:
+                with elsewhere:
+                    return cls.apply(*args)
         ctx.edges = tuple(edges)
         token = quiet_begin(QUIET)
         try:
@@ -290,17 +301,6 @@ def _apply_widened(cls: type[Primitive], args: tuple[Any, ...], half: Any) -> An
 
     check_devices(cls.name(), args)
     return apply_widened(cls, args, half)
-
-
-def check_devices(name: str, args: tuple[Any, ...]) -> None:
-    """Raise DeviceError if Tensors among the arguments are on different devices."""
-    places = [arg.device for arg in args if isinstance(arg, Tensor)]
-    for place in places:
-        if place is not places[0]:
-            raise DeviceError(
-                f"{name}: the tensors are on {' and '.join(map(str, dict.fromkeys(places)))}; "
-                f"move them to one device first, with .to({str(places[0])!r})"
-            )
 
 
 def link_view(cls: type[Primitive], args: tuple[Any, ...], output: Tensor) -> None:

@@ -4,9 +4,8 @@
     gradients  | weight .......... | bias .. | weight ...... | bias .. |        one into either
 
 What an optimizer does to all its parameters is then one pass over one array. Who else sees a window, or a view of it,
-is told by reference counts: a gradient that somebody still holds is not overwritten, and a parameter that shares its
-memory is not moved. NumPy gives a view of a view the owner of the memory as its base, so that the view in between
-would not know of it, but stops at an array of another class; hence Memory.
+is told by reference counts (gpudl.backend.flat_memory): a gradient that somebody still holds is not overwritten, and a
+parameter that shares its memory is not moved.
 """
 
 from __future__ import annotations
@@ -20,15 +19,7 @@ import numpy as np
 
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
-
-LINE = 64
-"""Bytes. What begins at a multiple of it is read a cache line at a time, not two for each."""
-
-
-class Memory(np.ndarray[Any, Any]):
-    """Bytes that windows look into."""
-
-    __slots__ = ()
+from gpudl.backend.flat_memory import address, memory, memory_of, run, window
 
 
 class Slot:
@@ -44,16 +35,25 @@ class Slot:
 
     __slots__ = ("gradient", "memory", "start", "stop", "values")
 
-    def __init__(self, memory: Memory, gradients: Memory, start: int, shape: tuple[int, ...], dtype: DType):
+    def __init__(self, memory: Any, gradients: Any, start: int, shape: tuple[int, ...], dtype: DType, like: Array):
         self.memory = memory
-        self.values = _window(memory, start, shape, dtype)
-        self.gradient = _window(gradients, start, shape, dtype)
+        self.values = window(memory, start, shape, dtype, like)
+        self.gradient = window(gradients, start, shape, dtype, like)
         self.start, self.stop = start, start + self.values.size
 
-    def accepts(self, gradient: Array) -> bool:
+    def accepts(self, shape: tuple[int, ...], dtype: DType) -> bool:
         """True if a gradient may be put here: it fits, and nobody sees the one that was here before."""
         home = self.gradient
-        return sys.getrefcount(home) == _UNSEEN and gradient.dtype == home.dtype and gradient.shape == home.shape
+        return sys.getrefcount(home) == _UNSEEN and dtype == home.dtype and shape == home.shape
+
+
+def home_of(node: Any, shape: tuple[int, ...], dtype: DType) -> Array | None:
+    """Where a backward may write the gradient for a node at once, instead of into new memory; None for nowhere."""
+    slot = getattr(node, "slot", None)  # a Leaf has one, if it is a parameter of an optimizer
+    if slot is None or node.hooks or not slot.accepts(shape, dtype):
+        return None
+    tensor = node.tensor()
+    return slot.gradient if tensor is not None and tensor._grad is None else None
 
 
 def _references(slot: Slot) -> int:
@@ -61,67 +61,37 @@ def _references(slot: Slot) -> int:
     return sys.getrefcount(home)
 
 
-def slots(shapes: Sequence[tuple[int, ...]], dtype: DType) -> list[Slot]:
-    """Places for parameters of these shapes, end to end in new memory that holds anything."""
+def slots(shapes: Sequence[tuple[int, ...]], dtype: DType, like: Array) -> list[Slot]:
+    """Places for parameters of these shapes, end to end in new memory that holds anything, on the device of `like`."""
     made: list[Slot] = []
     size = sum(map(math.prod, shapes))
-    memories = [Memory(LINE + size * dtype.itemsize, np.uint8) for _ in range(2)]
+    values, gradients = memory(size * dtype.itemsize, like), memory(size * dtype.itemsize, like)
     for shape in shapes:
-        made.append(Slot(memories[0], memories[1], made[-1].stop if made else 0, shape, dtype))
+        made.append(Slot(values, gradients, made[-1].stop if made else 0, shape, dtype, like))
     return made
-
-
-def others(holder: Any, attribute: str) -> int:
-    """How many references there are to an attribute's value, beside the attribute."""
-    return sys.getrefcount(getattr(holder, attribute)) - _ONE
-
-
-class _Holder:
-    """Holds something once."""
-
-    held: Any = object()
-
-
-_ONE = 0
-_ONE = others(_Holder, "held")
 
 
 def joined(arrays: Iterable[Array]) -> list[Array]:
     """The same elements in fewer arrays: windows that lie end to end come as one flat array."""
-    runs: list[tuple[Memory | None, int, int, Array]] = []  # memory, addresses of start and stop, the first array
+    runs: list[tuple[Any, int, Array, int]] = []  # memory, address of the end, the first array, all elements
     for array in arrays:
-        memory = array.base if type(array) is np.ndarray else None
-        if type(memory) is not Memory:
-            runs.append((None, 0, 0, array))
+        memory = memory_of(array)
+        if memory is None:
+            runs.append((None, 0, array, 0))
             continue
-        start = array.__array_interface__["data"][0]
-        if runs and runs[-1][0] is memory and runs[-1][2] == start:
-            _, begin, _, first = runs.pop()
+        start = address(array)
+        if runs and runs[-1][0] is memory and runs[-1][1] == start:
+            _, _, first, size = runs.pop()
         else:
-            begin, first = start, array
-        runs.append((memory, begin, start + array.nbytes, first))
-    return [first if memory is None else _flat(memory, start, stop, first) for memory, start, stop, first in runs]
+            first, size = array, 0
+        runs.append((memory, start + array.nbytes, first, size + array.size))
+    return [first if memory is None else run(first, size) for memory, _, first, size in runs]
 
 
 def flat(first: Array, last: Array) -> Array:
     """All from one window to another of the same memory, as a flat array."""
-    address = first.__array_interface__["data"][0]
-    return _flat(first.base, address, last.__array_interface__["data"][0] + last.nbytes, first)
+    return run(first, (address(last) + last.nbytes - address(first)) // first.itemsize)
 
 
-def _flat(memory: Memory, start: int, stop: int, first: Array) -> Array:
-    offset = start - memory.__array_interface__["data"][0]
-    return np.ndarray(((stop - start) // first.itemsize,), first.dtype, memory, offset)
-
-
-def _window(memory: Memory, start: int, shape: tuple[int, ...], dtype: DType) -> Array:
-    return np.ndarray(shape, dtype, memory, -memory.__array_interface__["data"][0] % LINE + start * dtype.itemsize)
-
-
-def vector(size: int, dtype: DType) -> Array:
-    """A new array that holds anything and begins at a multiple of LINE."""
-    return _window(Memory(LINE + size * dtype.itemsize, np.uint8), 0, (size,), dtype)
-
-
-_UNSEEN = _references(Slot(Memory(LINE + 8, np.uint8), Memory(LINE + 8, np.uint8), 0, (), np.dtype(np.float64)))
+_UNSEEN = _references(slots([()], np.dtype(np.float64), np.empty(0))[0])
 """What getrefcount says in Slot.accepts of a window that only the slot and the local variable hold."""

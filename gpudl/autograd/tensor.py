@@ -14,9 +14,11 @@ from gpudl.autograd.hooks import RemovableHandle
 from gpudl.autograd.node import Node
 from gpudl.autograd.slots import Slot
 from gpudl.backend.arrays import Array
-from gpudl.backend.device import Device, backend_of, device_of
+from gpudl.backend.device import CPU, Device, device_of, guarded, transfer
 from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import DeviceError, ShapeError
+from gpudl.backend.flat_memory import put
+from gpudl.backend.strided_copy import copied
 
 if TYPE_CHECKING:
     from gpudl.ops.methods import TensorMethods
@@ -200,7 +202,8 @@ class Tensor(TensorMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("only leaves can be copied deeply; detach() or clone() the result of an operation")
-        copied = like(self, self.array.copy())
+        with guarded(self.array):
+            copied = like(self, self.array.copy())
         copied._grad = None if self._grad is None else self._grad.detach().__deepcopy__(memo)
         memo[id(self)] = copied
         return copied
@@ -208,7 +211,7 @@ class Tensor(TensorMethods):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise RuntimeError("only leaves can be pickled; detach() the result of an operation")
-        host = backend_of(self.array).to_host(self.array)
+        host = transfer(self.array, CPU)
         return _unpickle, (type(self), host, str(self.device), self.requires_grad)
 
 
@@ -238,14 +241,16 @@ class Leaf(Node):
                 before.array += gradient
                 if before._version is not None:
                     before._version[0] += 1
-            elif self.slot is not None and self.slot.accepts(gradient):
+            elif self.slot is not None and gradient is self.slot.gradient:
+                tensor._grad = wrap(gradient, None)
+            elif self.slot is not None and self.slot.accepts(gradient.shape, gradient.dtype):
                 home = self.slot.gradient
-                home[...] = gradient
+                put(gradient, home)
                 tensor._grad = wrap(home, None)
             else:
                 # Two leaves may be handed the same array (a + b): keep it only if nobody else can see it.
                 if sys.getrefcount(gradient) > _UNSHARED or gradient.base is not None:
-                    gradient = gradient.copy()
+                    gradient = copied(gradient)
                 if type(gradient) is not np.ndarray and isinstance(gradient, np.generic):
                     gradient = np.asarray(gradient)  # NumPy gives scalars for 0-d results
                 tensor._grad = wrap(gradient, None)
@@ -307,7 +312,7 @@ def adopt(kind: type[Tensor], tensor: Tensor) -> Tensor:
 
 
 def _unpickle(kind: type[Tensor], host: Any, place: str, requires_grad: bool) -> Tensor:
-    from gpudl.backend.device import device, transfer
+    from gpudl.backend.device import device
 
     tensor = wrap(transfer(host, device(place)), None)
     if kind is not Tensor:

@@ -6,172 +6,26 @@ transfers and error messages know it, and nothing above this folder changes.
 
 from __future__ import annotations
 
-import builtins
-import math
 import re
 import sys
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
 from gpudl.backend.arrays import Array, register_namespace
+from gpudl.backend.cpu import CpuBackend
 from gpudl.backend.errors import DeviceError
-from gpudl.backend.reductions import blocked_sum, running_by_doubling
+from gpudl.backend.interface import Backend as Backend
+from gpudl.backend.place import CPU as CPU
+from gpudl.backend.place import Device as Device
+from gpudl.backend.strict import implicit, strict
 
-
-class Device:
-    """A place where arrays live: `Device("cpu")`, `Device("cuda", 1)`. There is one object for each place.
-
-    Attributes:
-        type: "cpu", "cuda", "sim", or a registered backend's name.
-        index: which of several, counted from 0; None on a type that has only one.
-    """
-
-    __slots__ = ("index", "type")
-    _known: ClassVar[dict[tuple[str, int | None], Device]] = {}
-    type: str
-    index: int | None
-
-    def __new__(cls, type: str, index: int | None = None) -> Device:
-        known = cls._known.get((type, index))
-        if known is None:
-            known = cls._known[type, index] = super().__new__(cls)
-            known.type, known.index = type, index
-        return known
-
-    def __reduce__(self) -> Any:
-        return Device, (self.type, self.index)
-
-    def __repr__(self) -> str:
-        return (
-            f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
-        )
-
-    def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-
-class Backend(ABC):
-    """What a device type supplies. Arrays are NumPy-compatible: `namespace` has NumPy's functions for them.
-
-    Attributes:
-        type: the device type it serves.
-        family: which optimized bodies its arrays take, "cpu" or "cuda".
-        array_type: the class of its arrays.
-        namespace: the module (or object) with NumPy's functions for them.
-    """
-
-    type: str
-    family: str
-    array_type: builtins.type[Any]
-    namespace: Any
-
-    @abstractmethod
-    def why_unavailable(self) -> str | None:
-        """None when the device can be used here, else one line: what is missing and what to do."""
-
-    @abstractmethod
-    def count(self) -> int:
-        """How many devices of this type there are."""
-
-    @abstractmethod
-    def device_of(self, array: Array) -> Device:
-        """The device that holds `array`."""
-
-    @abstractmethod
-    def from_host(self, array: np.ndarray[Any, Any], device: Device) -> Array:
-        """A copy of a NumPy array on `device`."""
-
-    @abstractmethod
-    def to_host(self, array: Array) -> np.ndarray[Any, Any]:
-        """The array as a NumPy array; for host memory the array itself."""
-
-    def full(self, shape: tuple[int, ...], value: Any, dtype: Any, device: Device) -> Array:
-        """A new array of one value."""
-        return self.from_host(np.full(shape, value, dtype), device)
-
-    def broadcast(self, array: Array, shape: tuple[int, ...]) -> Array:
-        """`array` repeated to a shape that it broadcasts to; only for reading, since elements may share memory."""
-        return self.namespace.broadcast_to(array, shape)
-
-    def sum(self, array: Array, axis: Any, keepdims: bool) -> Array:
-        """The sum along axes of a floating point array, in its dtype."""
-        return array.sum(axis=axis, keepdims=keepdims)
-
-    def running(self, function: str, array: Array, axis: int) -> Array:
-        """ "maximum" or "minimum" of the first 1, 2, ... elements along an axis."""
-        return running_by_doubling(getattr(self.namespace, function), array, axis)
-
-    def synchronize(self, device: Device) -> None:
-        """Wait until all work submitted to `device` is done; host code has always finished."""
-        del device
-
-
-# Freed at once and never written, so it takes no memory. glibc keeps free memory up to twice the largest array that was
-# freed before; without this it gives what a step frees back to the system, which hands out the pages anew, one by one,
-# at the next step. A training step of an LSTM or a small transformer takes 10 to 20 percent less time with it.
-np.empty((1 << 25) - (1 << 16), np.uint8)
-
-
-class CpuBackend(Backend):
-    """NumPy arrays in host memory."""
-
-    type = "cpu"
-    family = "cpu"
-    array_type = np.ndarray
-    namespace = np
-
-    def why_unavailable(self) -> str | None:
-        return None
-
-    def count(self) -> int:
-        return 1
-
-    def device_of(self, array: Array) -> Device:
-        return CPU
-
-    def from_host(self, array: np.ndarray[Any, Any], device: Device) -> Array:
-        return array.copy()
-
-    def to_host(self, array: Array) -> np.ndarray[Any, Any]:
-        return np.asarray(array)
-
-    def full(self, shape: tuple[int, ...], value: Any, dtype: Any, device: Device) -> Array:
-        if value == 0:
-            return np.zeros(shape, dtype)
-        array = np.empty(shape, dtype)
-        array[...] = value  # np.full takes three times as long for a small array
-        return array
-
-    def broadcast(self, array: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-        if math.prod(shape) > _SMALL:
-            return np.broadcast_to(array, shape)
-        copy = np.empty(shape, array.dtype)
-        copy[...] = array
-        return copy
-
-    def sum(self, array: np.ndarray[Any, Any], axis: Any, keepdims: bool) -> Any:
-        if array.size > _SMALL:
-            return blocked_sum(array, axis, keepdims)
-        return array.sum(axis=axis, keepdims=keepdims)
-
-    def running(self, function: str, array: np.ndarray[Any, Any], axis: int) -> Any:
-        return getattr(np, function).accumulate(array, axis)
-
-
-CPU = Device("cpu")
-
-# Up to so many elements copying (0.4 us for a few, 1.6 us for these) is faster than np.broadcast_to (2.3 us), and
-# summing is not worth a second look.
-_SMALL = 1 << 14
-
+_HERE = nullcontext()
 _backends: dict[str, Backend] = {}
 _by_array_type: dict[type, Backend] = {}
-_planned = {
-    "cuda": "this version of gpudl computes on the CPU only; use device 'cpu' or 'auto'",
-    "sim": "this version of gpudl has no emulated CUDA device; use device 'cpu'",
-}
+_on_demand = ("cuda", "sim")  # gpudl.backend.cuda has their backends, which import CuPy when they are first used
 _auto: Device | None = None
 
 
@@ -183,6 +37,16 @@ def register_backend(backend: Backend) -> None:
 
 
 register_backend(CpuBackend())
+
+
+def _backend(type: str) -> Backend | None:
+    """The backend of a device type, started or not; None if there is no such type."""
+    backend = _backends.get(type)
+    if backend is None and type in _on_demand:
+        from gpudl.backend import cuda
+
+        backend = cuda.CUDA if type == "cuda" else cuda.SIM
+    return backend
 
 
 def backend_of(array: Array) -> Backend:
@@ -204,7 +68,7 @@ def device_of(array: Array) -> Device:
 
 def available(type: str) -> bool:
     """True when tensors can be made on this device type here and now."""
-    backend = _backends.get(type)
+    backend = _backend(type)
     return backend is not None and backend.why_unavailable() is None
 
 
@@ -216,7 +80,7 @@ def device(spec: str | Device, index: int | None = None) -> Device:
 
     Args:
         spec: "cpu", "cuda", "cuda:1", "sim", "auto", or a Device, which is returned as it is.
-        index: the device's number, where the name does not give it.
+        index: the device's number, where the name does not give it; by default the current device's.
     Returns: the Device. Whether it can be used here is checked when a tensor is put on it, or by `require`.
     Raises: DeviceError for a name that is no device.
     """
@@ -229,13 +93,16 @@ def device(spec: str | Device, index: int | None = None) -> Device:
     number = int(match[2]) if match[2] is not None else index
     if type == "auto" and number is None:
         return _choose()
-    if type not in _backends and type not in _planned:
+    if type not in _backends and type not in _on_demand:
         raise DeviceError(f"{spec!r} is not a device; use one of {_names()}")
     if type == "cpu":
         if number not in (None, 0):
             raise DeviceError(f"{spec!r}: there is one cpu device; write 'cpu'")
         return CPU
-    return Device(type, number or 0)
+    if number is None:
+        backend = _backends.get(type)
+        number = 0 if backend is None else backend.current()
+    return Device(type, number)
 
 
 def require(wanted: Device) -> Backend:
@@ -243,25 +110,55 @@ def require(wanted: Device) -> Backend:
 
     Raises: DeviceError with the reason when it cannot.
     """
-    backend = _backends.get(wanted.type)
-    why = _planned.get(wanted.type, "no such device") if backend is None else backend.why_unavailable()
-    if why is None and backend is not None and (wanted.index or 0) >= backend.count():
-        why = f"there are {backend.count()} of this type, numbered from 0"
+    backend = _backend(wanted.type)
+    why = "no such device" if backend is None else backend.why_unavailable()
+    if backend is not None and why is None:
+        if wanted.type not in _backends:
+            backend.start()
+        if (wanted.index or 0) >= backend.count():
+            why = f"there are {backend.count()} of this type, numbered from 0"
     if backend is None or why is not None:
         raise DeviceError(f"device {str(wanted)!r} is not available: {why}")
     return backend
 
 
-def transfer(array: Array, target: Device) -> Array:
+def transfer(array: Array, target: Device, non_blocking: bool = False) -> Array:
     """`array` on `target`: itself if it is there already, else a copy.
 
+    Args:
+        non_blocking: the host need not wait for a copy from pinned memory, which must not be changed meanwhile.
     Raises: DeviceError if the target is not available.
     """
     source = device_of(array)
     if source is target:
         return array
-    host = backend_of(array).to_host(array)
-    return host if target is CPU else require(target).from_host(host, target)
+    with strict(False):  # whoever calls this has been asked for it
+        backend = backend_of(array)
+        if backend.type == target.type:
+            return require(target).move(array, target)
+        host = backend.to_host(array)
+        return host if target is CPU else require(target).from_host(host, target, non_blocking)
+
+
+def brought(array: Array, target: Device) -> Array:
+    """`array` on `target`, for an operation that makes or gets on the host what it needs on a device.
+
+    Raises: StrictError in strict mode, unless it is there already.
+    """
+    if device_of(array) is not target:
+        implicit("transfer", f"a copy of {array.shape} {array.dtype} from {device_of(array)} to {target}")
+    return transfer(array, target)
+
+
+def guard_of(array: Array) -> AbstractContextManager[Any] | None:
+    """A context in which operations run on the device that holds `array`; None where they do anyway."""
+    backend = _by_array_type.get(type(array))
+    return None if backend is None else backend.guard(array)
+
+
+def guarded(array: Array) -> AbstractContextManager[Any]:
+    """As guard_of, for a with statement."""
+    return _HERE if type(array) is np.ndarray else guard_of(array) or _HERE
 
 
 def is_on_host(array: Array) -> bool:
@@ -270,8 +167,21 @@ def is_on_host(array: Array) -> bool:
 
 
 def to_host(array: Array) -> np.ndarray[Any, Any]:
-    """`array` as a NumPy array, without a copy where it is one."""
-    return array if type(array) is np.ndarray else backend_of(array).to_host(array)
+    """`array` as a NumPy array, without a copy where it is one.
+
+    Raises: StrictError in strict mode, unless it is one.
+    """
+    if type(array) is np.ndarray:
+        return array
+    backend = backend_of(array)
+    if backend.type != "cpu":
+        implicit("transfer", f"a copy of {array.shape} {array.dtype} from {backend.device_of(array)} to the host")
+    return backend.to_host(array)
+
+
+def to_host_later(array: Array) -> Callable[[], np.ndarray[Any, Any] | None]:
+    """Start a copy to the host that nothing waits for: a function that gives it, or None before it is there."""
+    return backend_of(array).to_host_later(array)
 
 
 def synchronize(spec: str | Device = "cpu") -> None:
@@ -284,7 +194,7 @@ def synchronize(spec: str | Device = "cpu") -> None:
 
 
 def _names() -> str:
-    return ", ".join([*sorted(_backends.keys() | _planned.keys()), "auto"])
+    return ", ".join([*sorted({*_backends, *_on_demand}), "auto"])
 
 
 def _choose() -> Device:

@@ -5,6 +5,14 @@ class DeviceError(RuntimeError):
     """A device is not available, or tensors on different devices meet in one operation."""
 
 
+class CompileError(RuntimeError):
+    """CUDA text that the compiler refuses."""
+
+
+class OutOfMemoryError(RuntimeError, MemoryError):
+    """A device's memory is spent. PyTorch's is a RuntimeError, Python's and CuPy's a MemoryError: it is both."""
+
+
 class ShapeError(ValueError, RuntimeError):
     """Shapes that an operation cannot combine. PyTorch raises RuntimeError and NumPy ValueError here: it is both."""
 

@@ -11,17 +11,19 @@ Tensors, where it records a graph. Optimized bodies take the same arguments and 
     def relu_forward_cuda(x): ...
 
 Dispatch is written once, in Kernel.__call__: if the first argument's backend has optimized bodies, and all
-floating point arrays among the arguments share one listed dtype, the body for it runs; else the reference.
+floating point arrays among the arguments share one listed dtype, the body for it runs; else the reference. A kernel
+whose CUDA bodies say `beside_half` takes float32 arrays too, beside a first argument of half floats.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import Backend, backend_of
-from gpudl.backend.dtypes import DType, dtype_of
+from gpudl.backend.dtypes import DType, bfloat16, dtype_of, float32
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
@@ -36,6 +38,9 @@ class Kernel:
         name: unique; the reference body's name.
         reference: the body that specifies it.
         bodies: (family, dtype) -> optimized body; the family is "cpu" or "cuda".
+        bfloat16: family -> optimized body, for the dtype is another package's, imported when arrays may have it.
+        beside_half: whether the bodies for half floats know what to do with float32 arrays among the others: with the
+            statistics that a forward kept, or with weights.
     """
 
     def __init__(self, reference: Callable[..., Any]):
@@ -43,9 +48,13 @@ class Kernel:
         self.__doc__ = reference.__doc__
         self.reference = reference
         self.bodies: dict[tuple[str, DType], Callable[..., Any]] = {}
+        self.bfloat16: dict[str, Callable[..., Any]] = {}
+        self.beside_half = False
         self._routes: dict[type, dict[DType, Callable[..., Any]]] | None = None
-        if self.name in KERNELS:
-            raise ValueError(f"there is a kernel named {self.name!r} already")
+        known = KERNELS.get(self.name)
+        # A program's own kernel may be made anew: a cell of a notebook is run twice.
+        if known is not None and known.reference.__module__.startswith("gpudl."):
+            raise ValueError(f"there is a kernel named {self.name!r} already; gpudl's own are not replaced")
         KERNELS[self.name] = self
 
     def __repr__(self) -> str:
@@ -65,7 +74,7 @@ class Kernel:
             return self.reference(*args)
         kind = type(first)
         for x in args:
-            if type(x) is kind and x.dtype is not dtype and _differs(x.dtype, dtype):
+            if type(x) is kind and x.dtype is not dtype and self._refuses(x.dtype, dtype):
                 return self.reference(*args)
         return body(*args)
 
@@ -73,8 +82,13 @@ class Kernel:
         """Register a faster body for NumPy arrays of these dtypes."""
         return self._register("cpu", dtypes)
 
-    def cuda(self, *dtypes: str) -> Callable[[Body], Body]:
-        """Register a body for the arrays of CUDA devices, emulated ones among them, of these dtypes."""
+    def cuda(self, *dtypes: str, beside_half: bool = False) -> Callable[[Body], Body]:
+        """Register a body for the arrays of CUDA devices, emulated ones among them, of these dtypes.
+
+        Args:
+            beside_half: whether the body for half floats takes float32 arrays beside its first argument.
+        """
+        self.beside_half = self.beside_half or beside_half
         return self._register("cuda", dtypes)
 
     def variants(self, like: Array) -> Iterator[Callable[..., Any]]:
@@ -87,11 +101,20 @@ class Kernel:
     def _register(self, family: str, dtypes: tuple[str, ...]) -> Callable[[Body], Body]:
         def register(body: Body) -> Body:
             for name in dtypes:
-                self.bodies[family, dtype_of(name)] = body
+                if name == "bfloat16":
+                    self.bfloat16[family] = body
+                else:
+                    self.bodies[family, dtype_of(name)] = body
             self._routes = {}
             return body
 
         return register
+
+    def _refuses(self, dtype: DType, wanted: DType) -> bool:
+        """Whether an array of this dtype keeps the bodies for another from running."""
+        if dtype.kind not in "fV" or dtype == wanted:
+            return False
+        return not (self.beside_half and wanted.itemsize == 2 and dtype == float32)
 
     def _route(self, first: Any) -> dict[DType, Callable[..., Any]]:
         """The optimized bodies for arrays of this type; none for Tensors, whose math must stay differentiable."""
@@ -100,13 +123,12 @@ class Kernel:
         except TypeError:
             backend = None
         found = {dtype: body for (family, dtype), body in self.bodies.items() if backend and family == backend.family}
+        if backend and backend.family in self.bfloat16:
+            with contextlib.suppress(ImportError):
+                found[bfloat16()] = self.bfloat16[backend.family]
         if self._routes is not None:
             self._routes[type(first)] = found
         return found
-
-
-def _differs(dtype: DType, wanted: DType) -> bool:
-    return dtype.kind in "fV" and dtype != wanted
 
 
 def kernel(reference: Callable[..., Any]) -> Kernel:

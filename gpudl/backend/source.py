@@ -12,13 +12,21 @@ def kernels_folder() -> Path:
 
     Raises: FileNotFoundError naming both places.
     """
+    return shipped("kernels")
+
+
+def shipped(name: str) -> Path:
+    """A folder of the checkout that is gpudl/<name> in an installed package.
+
+    Raises: FileNotFoundError naming both places.
+    """
     package = Path(__file__).resolve().parents[1]
-    installed, checkout = package / "kernels", package.parent / "kernels"
+    installed, checkout = package / name, package.parent / name
     if installed.is_dir():
         return installed
     if checkout.is_dir() and (package.parent / "pyproject.toml").is_file():
         return checkout
-    raise FileNotFoundError(f"the kernel files are neither in {installed} nor in {checkout}; reinstall gpudl")
+    raise FileNotFoundError(f"there is neither {installed} nor {checkout} of a checkout; reinstall gpudl")
 
 
 def source(*names: str) -> str:

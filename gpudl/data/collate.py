@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +13,8 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import device_of
 from gpudl.backend.dtypes import dtype_of, float64, get_default_dtype, promote_types
 from gpudl.backend.errors import DeviceError, ShapeError
+
+Join = Callable[[list[Array], Sequence[Any], str], Any]
 
 _ARRAYS = (Tensor, np.ndarray, np.number, np.bool_)
 
@@ -37,30 +39,35 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return collate(batch, range(len(batch)))
 
 
-def collate(batch: Sequence[Any], indices: Sequence[Any], place: str = "") -> Any:
-    """default_collate for samples that the messages call by `indices`; `place` is where in a sample we are."""
+def collate(batch: Sequence[Any], indices: Sequence[Any], place: str = "", join: Join | None = None) -> Any:
+    """default_collate for samples that the messages call by `indices`; `place` is where in a sample we are.
+
+    Where `join` makes something of arrays, with indices and place, that is taken; for None they are stacked.
+    """
     if not batch:
         raise ValueError("default_collate needs one sample or more, got an empty batch")
     first = batch[0]
     if isinstance(first, _ARRAYS):
         _check_all(_ARRAYS, batch, indices, place)
-        return wrap(_stack([_array(sample) for sample in batch], indices, place), None)
+        arrays = [_array(sample) for sample in batch]
+        joined = None if join is None else join(arrays, indices, place)
+        return wrap(_stack(arrays, indices, place), None) if joined is None else joined
     if isinstance(first, (bool, int, float)):
         return wrap(_numbers(batch, indices, place), None)
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
-        return _mapping(first, batch, indices, place)
+        return _mapping(first, batch, indices, place, join)
     if isinstance(first, Sequence):
         _check_all((Sequence,), batch, indices, place)
         for sample, index in zip(batch, indices, strict=True):
             if len(sample) != len(first):
-                _refuse(ShapeError, place, f"sample {index} has {len(sample)} entries, {indices[0]} has {len(first)}")
+                refuse(ShapeError, place, f"sample {index} has {len(sample)} entries, {indices[0]} has {len(first)}")
         columns = enumerate(zip(*batch, strict=True))
-        joined = [collate(column, indices, f"{place}[{position}]") for position, column in columns]
-        return type(first)(*joined) if isinstance(first, tuple) and hasattr(first, "_fields") else joined
+        entries = [collate(column, indices, f"{place}[{position}]", join) for position, column in columns]
+        return type(first)(*entries) if isinstance(first, tuple) and hasattr(first, "_fields") else entries
     fix = "give the DataLoader a collate_fn, or return tensors, arrays, numbers, strings, tuples, lists or mappings"
-    _refuse(TypeError, place, f"sample {indices[0]} is {type(first).__name__}; {fix}")
+    refuse(TypeError, place, f"sample {indices[0]} is {type(first).__name__}; {fix}")
 
 
 def default_convert(sample: Any) -> Any:
@@ -78,7 +85,7 @@ def default_convert(sample: Any) -> Any:
         dtype_of(array.dtype)
         return wrap(array, None)
     if isinstance(sample, Mapping):
-        return _rebuild(sample, {key: default_convert(sample[key]) for key in sample})
+        return rebuilt(sample, {key: default_convert(sample[key]) for key in sample})
     if isinstance(sample, tuple) and hasattr(sample, "_fields"):
         return type(sample)(*map(default_convert, sample))
     if isinstance(sample, Sequence) and not isinstance(sample, (str, bytes)):
@@ -86,7 +93,8 @@ def default_convert(sample: Any) -> Any:
     return sample
 
 
-def _refuse(kind: type[Exception], place: str, problem: str) -> NoReturn:
+def refuse(kind: type[Exception], place: str, problem: str) -> NoReturn:
+    """Raise an error that says where in a sample the problem is."""
     raise kind(f"default_collate: {f'at {place} ' if place else ''}{problem}")
 
 
@@ -96,7 +104,7 @@ def _check_all(kinds: tuple[type, ...], batch: Iterable[Any], indices: Sequence[
         first = sample if first is None else first
         if not isinstance(sample, kinds):
             here, there = type(sample).__name__, type(first).__name__
-            _refuse(TypeError, place, f"sample {index} is {here}, sample {indices[0]} is {there}")
+            refuse(TypeError, place, f"sample {index} is {here}, sample {indices[0]} is {there}")
 
 
 def _array(sample: Any) -> Array:
@@ -104,18 +112,24 @@ def _array(sample: Any) -> Array:
 
 
 def _stack(arrays: list[Array], indices: Sequence[Any], place: str) -> Array:
-    shape, dtype, device = arrays[0].shape, arrays[0].dtype, device_of(arrays[0])
-    mixed = False
+    shape = arrays[0].shape
     for array, index in zip(arrays, indices, strict=True):
         if array.shape != shape:
-            fix = "bring samples to one shape, or give the DataLoader a collate_fn"
-            _refuse(ShapeError, place, f"sample {index} has shape {array.shape}, {indices[0]} has {shape}; {fix}")
+            fix = "bring samples to one shape, or give the DataLoader a collate_fn, such as pad_collate"
+            refuse(ShapeError, place, f"sample {index} has shape {array.shape}, {indices[0]} has {shape}; {fix}")
+    return xp_of(arrays[0]).stack(check_alike(arrays, indices, place))
+
+
+def check_alike(arrays: list[Array], indices: Sequence[Any], place: str) -> list[Array]:
+    """The arrays in one dtype. Raises: DeviceError if they are not on one device."""
+    dtype, device, mixed = arrays[0].dtype, device_of(arrays[0]), False
+    for array, index in zip(arrays, indices, strict=True):
         if device_of(array) is not device:
-            _refuse(DeviceError, place, f"sample {index} is on {device_of(array)}, sample {indices[0]} on {device}")
+            refuse(DeviceError, place, f"sample {index} is on {device_of(array)}, sample {indices[0]} on {device}")
         if array.dtype != dtype:
             dtype, mixed = promote_types(dtype_of(dtype), dtype_of(array.dtype)), True
     dtype_of(dtype)
-    return xp_of(arrays[0]).stack([array.astype(dtype) for array in arrays] if mixed else arrays)
+    return [array.astype(dtype) for array in arrays] if mixed else arrays
 
 
 def _numbers(batch: Sequence[Any], indices: Sequence[Any], place: str) -> Array:
@@ -127,18 +141,20 @@ def _numbers(batch: Sequence[Any], indices: Sequence[Any], place: str) -> Array:
     return np.array(batch, bool if all(isinstance(number, (bool, np.bool_)) for number in batch) else np.int64)
 
 
-def _mapping(first: Mapping[Any, Any], batch: Sequence[Any], indices: Sequence[Any], place: str) -> Any:
+def _mapping(
+    first: Mapping[Any, Any], batch: Sequence[Any], indices: Sequence[Any], place: str, join: Join | None
+) -> Any:
     _check_all((Mapping,), batch, indices, place)
     joined = {}
     for key in first:
         for sample, index in zip(batch, indices, strict=True):
             if key not in sample:
-                _refuse(KeyError, place, f"sample {index} has no key {key!r}, sample {indices[0]} has")
-        joined[key] = collate([sample[key] for sample in batch], indices, f"{place}[{key!r}]")
-    return _rebuild(first, joined)
+                refuse(KeyError, place, f"sample {index} has no key {key!r}, sample {indices[0]} has")
+        joined[key] = collate([sample[key] for sample in batch], indices, f"{place}[{key!r}]", join)
+    return rebuilt(first, joined)
 
 
-def _rebuild(original: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:
+def rebuilt(original: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:
     """A mapping of the same class, with what else it carries; a dict where the class allows neither way."""
     try:
         if isinstance(original, MutableMapping):

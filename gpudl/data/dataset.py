@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array
-from gpudl.backend.device import device_of, transfer
+from gpudl.backend.device import brought, device_of
 from gpudl.backend.errors import ShapeError
 
 Sample = TypeVar("Sample", covariant=True)
@@ -36,6 +36,33 @@ class Dataset(Protocol[Sample]):
     def __len__(self) -> int:
         """How many samples there are."""
         raise NotImplementedError
+
+
+class IterableDataset(Generic[Sample]):
+    """Samples one after the other, for what cannot be reached by number: subclasses give `__iter__`.
+
+    A DataLoader makes batches of them in the order in which they come. With workers each one calls `__iter__`, which
+    must give it a part of its own:
+
+        def __iter__(self):
+            worker = get_worker_info()
+            first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+            return itertools.islice(self.records(), first, None, step)
+
+    and batches come from the workers in turn. A method `set_epoch(epoch)`, if there is one, is called before each
+    `__iter__`.
+    """
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Sample]:
+        """The samples of this worker, from the first on."""
+        raise NotImplementedError(f"{type(self).__name__} needs __iter__")
+
+    def __add__(self, other: IterableDataset[Any]) -> IterableDataset[Any]:
+        """The samples of both, one after the other."""
+        from gpudl.data.combine import ChainDataset
+
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
@@ -82,4 +109,4 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 def take_rows(array: Array, indices: Sequence[int] | np.ndarray[Any, Any]) -> Array:
     """A copy of the rows of `array` (of any device) at `indices`, integers in range: a NumPy array, list or range."""
-    return array.take(transfer(np.asarray(indices, np.int64), device_of(array)), axis=0)
+    return array.take(brought(np.asarray(indices, np.int64), device_of(array)), axis=0)

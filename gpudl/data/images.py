@@ -1,7 +1,8 @@
-"""What the built-in image datasets have in common: gray images in memory as uint8, scaled when they are read."""
+"""What the built-in image datasets have in common: images in memory as uint8, scaled when they are read."""
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -20,15 +21,15 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
     """Images and their classes; sample i is `(image, label)`.
 
     Args:
-        data: (count, rows, columns) uint8, NumPy.
+        data: (count, rows, columns) or (count, channels, rows, columns) uint8, NumPy.
         targets: (count,) int64, NumPy.
         largest: the pixel value that becomes 1.0.
-        flatten: images of (rows * columns,) instead of (1, rows, columns).
+        flatten: images of one dimension instead of (channels, rows, columns).
         dtype: floating point, of the images.
         transform: applied to each image, a Tensor; None for none.
         target_transform: applied to each label, an int; None for none.
     Attributes:
-        data: (count, rows, columns) uint8 Tensor.
+        data: uint8 Tensor.
         targets: (count,) int64 Tensor.
         classes: the name of each class.
     Raises: TypeError for a dtype that is not floating point.
@@ -50,10 +51,10 @@ class ImageDataset(Dataset[tuple[Any, Any]]):
         self.dtype = dtype_of(dtype)
         if not is_floating(self.dtype):
             raise TypeError(f"{type(self).__name__}: dtype must be floating point, got {self.dtype}; see also .data")
-        rows, columns = data.shape[1:]
         self.data, self.targets = wrap(data, None), wrap(targets, None)
         self.transform, self.target_transform = transform, target_transform
-        self._shape = (rows * columns,) if flatten else (1, rows, columns)
+        whole = data.shape[1:] if data.ndim == 4 else (1, *data.shape[1:])
+        self._shape = (math.prod(whole),) if flatten else whole
         self._largest = largest
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.nn import Module
 from gpudl.nn import functional as F
 from gpudl.ops.elementwise import clamp
-from gpudl.ops.exponential import log
+from gpudl.ops.exp import log
 
 __all__ = [
     "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "KLDivergence", "MeanAbsoluteError", "MeanSquaredError",

@@ -15,6 +15,7 @@ from gpudl import Tensor, nn
 from gpudl.models.sampling import sample_tokens
 from gpudl.nn.arguments import count
 from gpudl.nn.fill import skipping
+from gpudl.nn.fused import act_after, is_plain, linear_act, linear_dropout, within
 
 __all__ = ["GPT", "gpt2", "gpt2_large", "gpt2_medium", "gpt2_xl"]
 
@@ -51,9 +52,15 @@ class GPTBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, input: Tensor, cache: nn.KVCache | None = None) -> Tensor:
-        x: Tensor = input + self.dropout(self.attention(self.norm1(input), cache))
-        x = x + self.dropout(self.linear2(self.activation(self.linear1(self.norm2(x)))))
-        return x
+        attention, x = self.attention, self.norm1(input)
+        if is_plain(attention, nn.CausalSelfAttention):
+            y = within(attention, attention._attend, x, cache)
+            x = linear_dropout(attention.out_proj, self.dropout, y, input)
+        else:
+            x = input + self.dropout(attention(x, cache))
+        inner, act = self.norm2(x), act_after(self.linear1, self.activation)
+        inner = self.activation(self.linear1(inner)) if act is None else linear_act(self.linear1, inner, act)
+        return linear_dropout(self.linear2, self.dropout, inner, x)
 
 
 class GPT(nn.Module):

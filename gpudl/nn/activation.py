@@ -6,14 +6,13 @@ from typing import ClassVar
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.module import Module
-from gpudl.ops.exponential import sigmoid
 from gpudl.ops.gelu import gelu
 from gpudl.ops.glu import glu
 from gpudl.ops.hardtanh import hardsigmoid, hardswish
+from gpudl.ops.sigmoid import sigmoid, tanh
 from gpudl.ops.silu import mish, silu
 from gpudl.ops.softplus import logsigmoid, softplus
 from gpudl.ops.softsign import softsign, tanhshrink
-from gpudl.ops.trigonometry import tanh
 
 __all__ = [
     "GELU", "GLU", "Hardsigmoid", "Hardswish", "LogSigmoid", "Mish", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh",

@@ -124,6 +124,22 @@ class MultiheadAttention(Module):
             average_attn_weights: the mean of the weights over the heads; False: (N, H, L, S).
             is_causal: attn_mask, which must be given, is causal, and need not be read.
         """
+        args = key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal
+        return self._attend(query, key, value, *args, bias=self.out_proj.bias)
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None,
+        need_weights: bool,
+        attn_mask: Tensor | None,
+        average_attn_weights: bool,
+        is_causal: bool,
+        bias: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What forward gives, with another bias of out_proj: none where it is left to what comes after."""
         return multi_head_attention_forward(
             query,
             key,
@@ -137,7 +153,7 @@ class MultiheadAttention(Module):
             self.add_zero_attn,
             self.dropout,
             self.out_proj.weight,
-            self.out_proj.bias,
+            bias,
             self.training,
             key_padding_mask,
             need_weights,

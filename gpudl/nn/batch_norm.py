@@ -95,15 +95,14 @@ class ChannelNorm(Affine):
 class _BatchNorm(ChannelNorm):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input, 1)
-        share: float | Tensor | None = self.momentum
-        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if share is None:  # the mean over all batches so far; on the device, so that nothing has to wait
-                share = 1 / self.num_batches_tracked.to("float64")
+        tracked = self.num_batches_tracked if self.training and self.track_running_stats else None
+        share = 0.0 if self.momentum is None and tracked is None else self.momentum
         used = self.track_running_stats or not self.training
         mean, var = (self.running_mean, self.running_var) if used else (None, None)
         of_batch = self.training or (mean is None and var is None)
-        return batch_norm(input, mean, var, self.weight, self.bias, of_batch, 0.0 if share is None else share, self.eps)
+        return batch_norm(
+            input, mean, var, self.weight, self.bias, of_batch, share, self.eps, num_batches_tracked=tracked
+        )
 
 
 class BatchNorm1d(_BatchNorm):

@@ -78,6 +78,10 @@ class CausalSelfAttention(Module):
             input: (N, L, E); with a cache the tokens that come after those in it.
             cache: takes the tokens' keys and values, and is attended to as well.
         """
+        return self.out_proj(self._attend(input, cache))  # type: ignore[no-any-return]
+
+    def _attend(self, input: Tensor, cache: KVCache | None) -> Tensor:
+        """What out_proj reads."""
         if input.ndim != 3:
             raise ShapeError(f"CausalSelfAttention: expected (N, L, {self.embed_dim}), got {input.shape}")
         batch, length, _ = input.shape
@@ -97,7 +101,7 @@ class CausalSelfAttention(Module):
             mask = tokens <= tokens[before:].unsqueeze(1)
         p = self.dropout if self.training else 0.0
         y = scaled_dot_product_attention(q, k, v, mask, p, not before, enable_gqa=self.num_kv_heads < self.num_heads)
-        return self.out_proj(y.transpose(1, 2).reshape((batch, length, self.embed_dim)))  # type: ignore[no-any-return]
+        return y.transpose(1, 2).reshape((batch, length, self.embed_dim))
 
     def extra_repr(self) -> str:
         shared = "" if self.num_kv_heads == self.num_heads else f", num_kv_heads={self.num_kv_heads}"

@@ -7,7 +7,7 @@ import warnings
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.errors import ShapeError
 from gpudl.nn.loss import Loss, WeightedLoss
-from gpudl.ops.binary_losses import binary_cross_entropy, binary_cross_entropy_with_logits
+from gpudl.ops.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from gpudl.ops.class_losses import (
     multi_margin_loss,
     multilabel_margin_loss,
@@ -15,7 +15,7 @@ from gpudl.ops.class_losses import (
     soft_margin_loss,
 )
 from gpudl.ops.cross_entropy import cross_entropy
-from gpudl.ops.likelihood_losses import nll_loss
+from gpudl.ops.nll_loss import nll_loss
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar
 
+from gpudl.nn.fused import is_plain, linear_dropout, steps
 from gpudl.nn.module import Module, indented, shown
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -124,9 +125,18 @@ class Sequential(_Listed):
             self.extend(args)
 
     def forward(self, input: Any) -> Any:
-        for module in self:
-            input = module(input)
+        for step in steps(self):
+            input = step(input)
         return input
+
+    def _added(self, input: Any, residual: Any) -> Any:
+        """residual + self(input), of layers that end with a Linear and a Dropout in as few steps as they allow."""
+        modules = list(self)
+        if len(modules) < 2 or not is_plain(self, type(self)) or type(self).forward is not Sequential.forward:
+            return residual + self(input)
+        for step in steps(modules[:-2]):
+            input = step(input)
+        return linear_dropout(modules[-2], modules[-1], input, residual)
 
     def _checked(self, module: Any) -> Module:
         if isinstance(module, Module):

@@ -1,4 +1,7 @@
-"""How gpudl.nn.init draws and writes: on the host, so that one seed gives the same bits on every device."""
+"""How gpudl.nn.init draws and writes: the same bits on every device for one seed, made where the tensor is.
+
+But for truncated normal numbers: how often those are drawn again depends on what was drawn, so that the host does it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import quiet
 from gpudl.backend.device import transfer
 from gpudl.backend.dtypes import float64
+from gpudl.ops.random_fill import fill
 from gpudl.random import Stream, init_stream
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ def fill_uniform(caller: str, tensor: Tensor, low: float, high: float, generator
     if skipped():
         return tensor
     stream = stream_of(generator)
-    return write(tensor, low if low == high else stream.uniform(tensor.shape, low, high, tensor.dtype))
+    return write(tensor, low) if low == high else _filled(tensor, stream, "uniform", low, high)
 
 
 def fill_normal(caller: str, tensor: Tensor, mean: float, std: float, generator: Stream | None) -> Tensor:
@@ -62,7 +66,13 @@ def fill_normal(caller: str, tensor: Tensor, mean: float, std: float, generator:
     require_floating(caller, tensor)
     if skipped():
         return tensor
-    return write(tensor, stream_of(generator).normal(tensor.shape, mean, std, tensor.dtype))
+    return _filled(tensor, stream_of(generator), "normal", mean, std)
+
+
+def _filled(tensor: Tensor, stream: Stream, law: str, *numbers: float) -> Tensor:
+    """The tensor with numbers of a law in its memory, made where that is."""
+    fill(tensor.array, stream, law, *numbers)
+    return _changed(tensor)
 
 
 def fill_truncated(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Stream | None) -> Tensor:
@@ -103,6 +113,10 @@ def write(tensor: Tensor, values: NDArray[Any] | float) -> Tensor:
     if isinstance(values, np.ndarray):
         values = transfer(values.astype(tensor.dtype, copy=False), tensor.device)
     tensor.array[...] = values
+    return _changed(tensor)
+
+
+def _changed(tensor: Tensor) -> Tensor:
     if tensor._version is not None:
         tensor._version[0] += 1
     return tensor

@@ -5,7 +5,10 @@ from gpudl.ops.activations_in_place import *
 from gpudl.ops.adaptive_pool import *
 from gpudl.ops.avg_pool2d import *
 from gpudl.ops.batch_norm import *
-from gpudl.ops.binary_losses import *
+from gpudl.ops.bias_act import *
+from gpudl.ops.bias_dropout_add import *
+from gpudl.ops.bias_gelu import *
+from gpudl.ops.binary_cross_entropy import *
 from gpudl.ops.class_losses import *
 from gpudl.ops.conv import *
 from gpudl.ops.cross_entropy import *
@@ -16,8 +19,8 @@ from gpudl.ops.dropout_features import *
 from gpudl.ops.elu import *
 from gpudl.ops.embedding import *
 from gpudl.ops.embedding_bag import *
-from gpudl.ops.exponential import sigmoid as sigmoid
 from gpudl.ops.fractional_max_pool import *
+from gpudl.ops.gaussian_nll_loss import *
 from gpudl.ops.gelu import *
 from gpudl.ops.glu import *
 from gpudl.ops.grid_sample import *
@@ -26,19 +29,22 @@ from gpudl.ops.gumbel_softmax import *
 from gpudl.ops.hardtanh import *
 from gpudl.ops.instance_norm import *
 from gpudl.ops.interpolate import *
+from gpudl.ops.kl_div import *
 from gpudl.ops.layer_norm import *
-from gpudl.ops.likelihood_losses import *
 from gpudl.ops.linear import *
 from gpudl.ops.linear_cross_entropy import *
 from gpudl.ops.local_response_norm import *
-from gpudl.ops.losses import *
 from gpudl.ops.margin_losses import *
 from gpudl.ops.max_pool2d import *
 from gpudl.ops.max_unpool import *
+from gpudl.ops.mse_loss import *
 from gpudl.ops.multi_head_attention import *
+from gpudl.ops.nll_loss import *
 from gpudl.ops.normalize import *
+from gpudl.ops.one_hot import *
 from gpudl.ops.pad import *
 from gpudl.ops.pixel_shuffle import *
+from gpudl.ops.poisson_nll_loss import *
 from gpudl.ops.pooling import *
 from gpudl.ops.prelu import *
 from gpudl.ops.relu import *
@@ -46,11 +52,13 @@ from gpudl.ops.rms_norm import *
 from gpudl.ops.rnn import *
 from gpudl.ops.rotary_embedding import *
 from gpudl.ops.scaled_dot_product_attention import *
+from gpudl.ops.sigmoid import sigmoid as sigmoid
+from gpudl.ops.sigmoid import tanh as tanh
 from gpudl.ops.silu import *
 from gpudl.ops.similarity import *
 from gpudl.ops.softmax import *
 from gpudl.ops.softplus import *
 from gpudl.ops.softsign import *
+from gpudl.ops.swiglu import *
 from gpudl.ops.threshold import *
-from gpudl.ops.trigonometry import tanh as tanh
 from gpudl.ops.unfold import *

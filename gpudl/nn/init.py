@@ -1,8 +1,8 @@
 """Initial values of parameters: PyTorch's names, formulas and defaults, gpudl's random numbers.
 
-Each function fills a tensor in place, unrecorded by autograd, and returns it. Random values are drawn on the host, so
-that one seed gives the same bits on every device: from `generator`, or from gpudl.random.init_stream(), which depends
-only on the seed and on how many tensors were initialized before.
+Each function fills a tensor in place, unrecorded by autograd, and returns it. Random values have the same bits on every
+device for one seed: they are drawn from `generator`, or from gpudl.random.init_stream(), which depends only on the seed
+and on how many tensors were initialized before.
 """
 
 from __future__ import annotations

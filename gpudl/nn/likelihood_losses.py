@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.loss import Loss
 from gpudl.ops.ctc_loss import ctc_loss
-from gpudl.ops.likelihood_losses import gaussian_nll_loss, kl_div, poisson_nll_loss
+from gpudl.ops.gaussian_nll_loss import gaussian_nll_loss
+from gpudl.ops.kl_div import kl_div
+from gpudl.ops.poisson_nll_loss import poisson_nll_loss
 
 __all__ = ["CTCLoss", "GaussianNLLLoss", "KLDivLoss", "PoissonNLLLoss"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.module import Module
-from gpudl.ops.losses import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from gpudl.ops.mse_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpudl.ops.reduced import check_reduction
 
 __all__ = ["HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss"]

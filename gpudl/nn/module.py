@@ -91,8 +91,9 @@ class Module(Hooked, Stateful):
                 child._apply(fn)
         with no_grad():
             for parameter in self._parameters.values():
-                if parameter is not None:
-                    parameter.data = fn(parameter)
+                # What stays as it is keeps its place in the flat memory of an optimizer.
+                if parameter is not None and (changed := fn(parameter)) is not parameter:
+                    parameter.data = changed
                     if parameter.grad is not None:
                         parameter.grad = fn(parameter.grad)
             for name, buffer in self._buffers.items():
@@ -169,6 +170,16 @@ class Module(Hooked, Stateful):
             child.apply(function)
         function(self)
         return self
+
+    def summary(self, input_shape: Any = None, **options: Any) -> Any:
+        """The layers with their shapes, parameters and multiply-adds, printed; see gpudl.nn.summary.summary.
+
+        Args:
+            input_shape: of one sample, such as (3, 32, 32); options has input_size= and input_data= in its place.
+        """
+        from gpudl.nn.summary import summary  # which knows the layers
+
+        return summary(self, input_shape, **options)
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of repr: the settings."""

@@ -9,6 +9,7 @@ from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.inplace import require_writable
 from gpudl.autograd.slots import joined
 from gpudl.autograd.tensor import Tensor, adopt, like
+from gpudl.backend.device import guarded
 from gpudl.ops.create import zeros
 
 
@@ -85,4 +86,5 @@ def clear_grads(parameters: Iterable[Tensor], set_to_none: bool) -> None:
                     gradient._version[0] += 1
                 arrays.append(gradient.array)
     for array in joined(arrays):
-        array[...] = 0
+        with guarded(array):
+            array[...] = 0

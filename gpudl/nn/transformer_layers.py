@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from gpudl.autograd.tensor import Tensor
 from gpudl.nn.attention import MultiheadAttention
 from gpudl.nn.dropout import Dropout
+from gpudl.nn.fused import act_after, bias_dropout, is_plain, linear_act, linear_dropout, within
 from gpudl.nn.linear import Linear
 from gpudl.nn.module import Module
 from gpudl.nn.normalization import LayerNorm
@@ -60,22 +61,50 @@ class _Layer(Module):
             self.add_module(f"dropout{number}", Dropout(dropout))
         self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
-    def _around(self, norm: Module, x: Tensor, block: Activation) -> Tensor:
-        """x plus what a block makes of it, normalized before the block or at the end."""
-        if self.norm_first:
-            return x + block(norm(x))
-        return norm(x + block(x))  # type: ignore[no-any-return]
+    def _around(self, norm: Module, x: Tensor, block: str, *args: Any) -> Tensor:
+        """x plus what the method of this name makes of it, normalized before the method or at the end."""
+        given = norm(x) if self.norm_first else x
+        method = getattr(self, block)
+        # A method of a subclass knows nothing of the residual, which those here add in the same step.
+        y = method(given, *args, residual=x) if method.__module__ == __name__ else x + method(given, *args)
+        return y if self.norm_first else norm(y)  # type: ignore[no-any-return]
 
     def _sa_block(
-        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+        self,
+        x: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+        *,
+        residual: Tensor | None = None,
     ) -> Tensor:
-        """Attention of a sequence to itself."""
-        return self.dropout1(  # type: ignore[no-any-return]
-            self.self_attn(x, x, x, key_padding_mask, need_weights=False, attn_mask=attn_mask, is_causal=is_causal)[0]
-        )
+        """Attention of a sequence to itself, added to the residual if there is one."""
+        masks = attn_mask, key_padding_mask, is_causal
+        return attended(self.self_attn, self.dropout1, x, x, *masks, residual)
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))  # type: ignore[no-any-return]
+    def _feed_forward(self, x: Tensor, dropout: Module, residual: Tensor | None) -> Tensor:
+        act = act_after(self.linear1, self.activation)
+        inner = self.activation(self.linear1(x)) if act is None else linear_act(self.linear1, x, act)
+        return linear_dropout(self.linear2, dropout, self.dropout(inner), residual)
+
+
+def attended(
+    attention: Any,
+    dropout: Any,
+    x: Tensor,
+    mem: Tensor,
+    attn_mask: Tensor | None = None,
+    key_padding_mask: Tensor | None = None,
+    is_causal: bool = False,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Attention of a sequence to a memory, with dropout, added to the residual if there is one."""
+    args = x, mem, mem, key_padding_mask, False, attn_mask, True, is_causal
+    if is_plain(attention, MultiheadAttention):  # whose projections are no calls of modules
+        merged = within(attention, attention._attend, *args)[0]
+        return bias_dropout(merged, attention.out_proj.bias, dropout, residual)
+    y: Tensor = dropout(attention(*args[:4], need_weights=False, attn_mask=attn_mask, is_causal=is_causal)[0])
+    return y if residual is None else residual + y
 
 
 class TransformerEncoderLayer(_Layer):
@@ -113,11 +142,11 @@ class TransformerEncoderLayer(_Layer):
         is_causal: bool = False,
     ) -> Tensor:
         """The sequence after the layer; masks as for MultiheadAttention."""
-        x = self._around(self.norm1, src, lambda x: self._sa_block(x, src_mask, src_key_padding_mask, is_causal))
-        return self._around(self.norm2, x, self._ff_block)
+        x = self._around(self.norm1, src, "_sa_block", src_mask, src_key_padding_mask, is_causal)
+        return self._around(self.norm2, x, "_ff_block")
 
-    def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout2(self._feed_forward(x))  # type: ignore[no-any-return]
+    def _ff_block(self, x: Tensor, *, residual: Tensor | None = None) -> Tensor:
+        return self._feed_forward(x, self.dropout2, residual)
 
 
 class TransformerDecoderLayer(_Layer):
@@ -150,19 +179,24 @@ class TransformerDecoderLayer(_Layer):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """The sequence after the layer; masks as for MultiheadAttention."""
+        x = self._around(self.norm1, tgt, "_sa_block", tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         to_memory = memory, memory_mask, memory_key_padding_mask, memory_is_causal
-        x = self._around(self.norm1, tgt, lambda x: self._sa_block(x, tgt_mask, tgt_key_padding_mask, tgt_is_causal))
-        x = self._around(self.norm2, x, lambda x: self._mha_block(x, *to_memory))
-        return self._around(self.norm3, x, self._ff_block)
+        x = self._around(self.norm2, x, "_mha_block", *to_memory)
+        return self._around(self.norm3, x, "_ff_block")
 
     def _mha_block(
-        self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+        self,
+        x: Tensor,
+        mem: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+        *,
+        residual: Tensor | None = None,
     ) -> Tensor:
-        """Attention of a sequence to the memory."""
-        attend = self.multihead_attn
-        return self.dropout2(  # type: ignore[no-any-return]
-            attend(x, mem, mem, key_padding_mask, need_weights=False, attn_mask=attn_mask, is_causal=is_causal)[0]
-        )
+        """Attention of a sequence to the memory, added to the residual if there is one."""
+        masks = attn_mask, key_padding_mask, is_causal
+        return attended(self.multihead_attn, self.dropout2, x, mem, *masks, residual)
 
-    def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout3(self._feed_forward(x))  # type: ignore[no-any-return]
+    def _ff_block(self, x: Tensor, *, residual: Tensor | None = None) -> Tensor:
+        return self._feed_forward(x, self.dropout3, residual)

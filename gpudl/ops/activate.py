@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpudl.autograd.grad_mode import mode
-from gpudl.autograd.inplace import assign
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.ops.exponential import sigmoid
+from gpudl.ops.maps import Map, mapped_over
 from gpudl.ops.operands import floating_only
+from gpudl.ops.sigmoid import sigmoid
 
 
-def activated(cls: type[Primitive], name: str, input: Tensor, *args: Any, inplace: bool = False) -> Tensor:
-    """cls.apply(input, *args) for floating point input, written over the input if asked for.
+def activated(cls: type[Map], name: str, input: Tensor, *numbers: Any, inplace: bool = False) -> Tensor:
+    """cls.apply(input, None, *numbers) for floating point input, written over the input if asked for.
 
     Raises: RuntimeError for integers and bools, and as autograd.inplace.assign.
     """
-    return applied(cls, name, floating_only(name, input), *args, inplace=inplace)
+    return applied(cls, name, floating_only(name, input), *numbers, inplace=inplace)
 
 
-def applied(cls: type[Primitive], name: str, input: Tensor, *args: Any, inplace: bool = False) -> Tensor:
+def applied(cls: type[Map], name: str, input: Tensor, *numbers: Any, inplace: bool = False) -> Tensor:
     """The same for input of any dtype."""
-    if not inplace:
-        return cls.apply(input, *args)  # type: ignore[no-any-return]
-    source = input.clone() if mode.enabled and input.requires_grad else input  # what backward reads stays
-    return assign(input, cls.apply(source, *args), f"{name}_")
+    if inplace:
+        return mapped_over(cls, f"{name}_", input, *numbers)
+    return cls.apply(input, None, *numbers)  # type: ignore[no-any-return]
 
 
 def logistic(x: Array) -> Array:

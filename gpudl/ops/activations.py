@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor, wrap
-from gpudl.backend.device import transfer
 from gpudl.backend.dtypes import float32, float64
 from gpudl.ops.activate import activated
 from gpudl.ops.elu import Elu
 from gpudl.ops.hardtanh import hardtanh
+from gpudl.ops.operands import floating_only
 from gpudl.ops.prelu import Prelu, leaky_relu
+from gpudl.ops.random_fill import drawn
 from gpudl.ops.softmax import softmax
 from gpudl.random import sampling_stream
 
@@ -77,9 +80,13 @@ def rrelu(
     if not training or lower == upper:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     kind: Any = float64 if input.dtype == float64 else float32
-    drawn = sampling_stream().uniform(input.shape, lower, upper, kind)
-    slopes = wrap(transfer(drawn, input.device), None).to(input.dtype)
-    return activated(Prelu, "rrelu", input, slopes, inplace=inplace)
+    made = drawn(input.device, input.shape, kind, sampling_stream(), "uniform", lower, upper)
+    slopes = wrap(made, None).to(input.dtype)
+    floating_only("rrelu", input)
+    if not inplace:
+        return Prelu.apply(input, slopes, input.shape)  # type: ignore[no-any-return]
+    source = input.clone() if mode.enabled and input.requires_grad else input  # what backward reads stays
+    return assign(input, Prelu.apply(source, slopes, input.shape), "rrelu_")
 
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:

@@ -5,19 +5,20 @@ He et al. 2014, arXiv:1406.4729, made outputs of one length from inputs of any.
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import CudaText, dense, one_each
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.kernel import kernel
+from gpudl.ops.adaptive_max import AdaptiveMax, segments
 from gpudl.ops.avg_pool2d import AvgPool2d
 from gpudl.ops.max_pool2d import MaxPool2d
 from gpudl.ops.operands import total
-from gpudl.ops.pick import Pick, largest_places
-from gpudl.ops.pool_windows import flat_places
 from gpudl.ops.windows import Lengths, Windows, along, batched, lengths
 
 __all__ = [
@@ -26,10 +27,17 @@ __all__ = [
     "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices",
 ]  # fmt: skip
 
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/segments.cuh",
+    "cuda/adaptive_pool.cu",
+    kernels=("segment_means_forward", "segment_means_backward"),
+)
+
 Wanted = int | None | Sequence[int | None]
 
 
-class SegmentMeans(Primitive):
+class SegmentMeans(ReadsHalf):
     """The means of segments of one dimension, which may overlap."""
 
     __slots__ = ("axis", "size")
@@ -38,13 +46,13 @@ class SegmentMeans(Primitive):
 
     def forward(ctx, x: Array, axis: int, out: int) -> Array:
         ctx.axis, ctx.size = axis, x.shape[axis]
-        return _segment_means(x, axis, out)
+        return segment_means_forward(x, axis, out)
 
     def backward(ctx, dy: Array) -> Array:
-        return (_SegmentSpread.apply if isinstance(dy, Tensor) else _segment_spread)(dy, ctx.axis, ctx.size)
+        return (_SegmentSpread.apply if isinstance(dy, Tensor) else segment_means_backward)(dy, ctx.axis, ctx.size)
 
 
-class _SegmentSpread(Primitive):
+class _SegmentSpread(ReadsHalf):
     """The adjoint of SegmentMeans."""
 
     __slots__ = ("axis", "out")
@@ -53,54 +61,47 @@ class _SegmentSpread(Primitive):
 
     def forward(ctx, dy: Array, axis: int, size: int) -> Array:
         ctx.axis, ctx.out = axis, dy.shape[axis]
-        return _segment_spread(dy, axis, size)
+        return segment_means_backward(dy, axis, size)
 
     def backward(ctx, ddx: Array) -> Array:
-        return (SegmentMeans.apply if isinstance(ddx, Tensor) else _segment_means)(ddx, ctx.axis, ctx.out)
+        return (SegmentMeans.apply if isinstance(ddx, Tensor) else segment_means_forward)(ddx, ctx.axis, ctx.out)
 
 
-class AdaptivePlaces(Primitive):
-    """Where the largest element of each window of an adaptive pooling lies: the first of equals, the last nan."""
-
-    __slots__ = ()
-    differentiable = False
-
-    def forward(ctx, x: Array, out: Lengths) -> Array:
-        segments = [_segments(size, count) for size, count in zip(x.shape[2:], out)]
-        longest = [max((last - first for first, last in each), default=0) for each in segments]
-        xp = xp_of(x)
-        # A window shorter than others sees its last element again, which changes nothing.
-        return largest_places(
-            x,
-            (
-                flat_places(
-                    xp,
-                    [[min(first + tap, last - 1) for first, last in each] for tap, each in zip(taps, segments)],
-                    x.shape[2:],
-                )[None, None]
-                for taps in itertools.product(*map(range, longest))
-            ),
-            out,
-        )
-
-
-def _segments(size: int, out: int) -> list[tuple[int, int]]:
-    """The first element of each window and the first one after it."""
-    return [(q * size // out, -(-(q + 1) * size // out)) for q in range(out)]
-
-
-def _segment_means(x: Array, axis: int, out: int) -> Array:
+@kernel
+def segment_means_forward(x: Array, axis: int, out: int) -> Array:
+    """The means of `out` segments of a dimension."""
     y = xp_of(x).empty((*x.shape[:axis], out, *x.shape[axis + 1 :]), x.dtype)
-    for q, (first, last) in enumerate(_segments(x.shape[axis], out)):
+    for q, (first, last) in enumerate(segments(x.shape[axis], out)):
         y[along(axis, q)] = total(x[along(axis, slice(first, last))], axis) / (last - first)
     return y
 
 
-def _segment_spread(dy: Array, axis: int, size: int) -> Array:
+@segment_means_forward.cuda("float32", "float64", "float16", "bfloat16")
+def segment_means_forward_cuda(x: Array, axis: int, out: int) -> Array:
+    y = xp_of(x).empty((*x.shape[:axis], out, *x.shape[axis + 1 :]), x.dtype)
+    _TEXT.launch("segment_means_forward", *one_each(y.size), dense(x), y, *_lengths(x, axis, out))
+    return y
+
+
+@kernel
+def segment_means_backward(dy: Array, axis: int, size: int) -> Array:
+    """dx with `size` elements in a dimension that dy has the segments of."""
     dx = xp_of(dy).zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
-    for q, (first, last) in enumerate(_segments(size, dy.shape[axis])):
+    for q, (first, last) in enumerate(segments(size, dy.shape[axis])):
         dx[along(axis, slice(first, last))] += dy[along(axis, slice(q, q + 1))] / (last - first)
     return dx
+
+
+@segment_means_backward.cuda("float32", "float64", "float16", "bfloat16")
+def segment_means_backward_cuda(dy: Array, axis: int, size: int) -> Array:
+    dx = xp_of(dy).empty((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
+    _TEXT.launch("segment_means_backward", *one_each(dx.size), dense(dy), dx, *_lengths(dx, axis, dy.shape[axis]))
+    return dx
+
+
+def _lengths(x: Array, axis: int, out: int) -> tuple[int, int, int, int]:
+    """What lies before the dimension, its elements, its segments, and what lies behind it."""
+    return math.prod(x.shape[:axis]), x.shape[axis], out, math.prod(x.shape[axis + 1 :])
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tensor:
@@ -112,6 +113,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tens
     Returns: (batch, channels, output_size).
     Raises: ShapeError if the shape does not fit, or is empty; TypeError for what is no int; RuntimeError for integers.
     Gradient: dy / length of the window to each of its elements.
+    Kernel: kernels/cuda/adaptive_pool.cu, a thread for each element of the result, a launch for each dimension.
     Source: He et al. 2014, arXiv:1406.4729.
     """
     return _means("adaptive_avg_pool1d", 1, input, output_size)
@@ -143,6 +145,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: int | Sequence[int], return_
     Returns: (batch, channels, output_size); or that and the indices.
     Raises: as adaptive_avg_pool1d.
     Gradient: dy to the largest element of each window, the first of equals.
+    Kernel: kernels/cuda/adaptive_max.cu, a thread a window, and backward an element.
     Source: He et al. 2014, arXiv:1406.4729.
     """
     return _largest("adaptive_max_pool1d", 1, input, output_size, return_indices)
@@ -203,8 +206,7 @@ def _largest(name: str, ndim: int, input: Tensor, output_size: Any, return_indic
     if windows is not None and not return_indices:
         y: Tensor = MaxPool2d.apply(x, windows)
         return y if has_batch else y.reshape(y.shape[1:])
-    at = AdaptivePlaces.apply(x, out)
-    found = Pick.apply(x, at), at
+    found = AdaptiveMax.apply(x, out)
     found = found if has_batch else tuple(each.reshape(each.shape[1:]) for each in found)
     return found if return_indices else found[0]
 

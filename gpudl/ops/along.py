@@ -8,6 +8,8 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.order import put_along_
+from gpudl.ops.accumulate import sums_at
 from gpudl.ops.operands import one_dim
 
 __all__: list[str] = []
@@ -63,8 +65,18 @@ def put_along(x: Array, indices: Array, dim: int, length: int) -> Array:
     before, after = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
     lines = (xp.arange(before) * length).reshape(before, 1, 1) + indices.reshape(before, x.shape[dim], after)
     places = lines * after + xp.arange(after)
-    y = xp.bincount(places.ravel(), weights=x.astype("float64").ravel(), minlength=before * length * after)
+    y = sums_at(x.astype("float64").reshape(-1), places.reshape(-1), before * length * after)
     return y.astype(x.dtype).reshape(shape)
+
+
+def spread_along(x: Array, indices: Array, dim: int, length: int) -> Array:
+    """put_along for indices that differ along dim, so that nothing is added up."""
+    if isinstance(x, Tensor):
+        return PutAlong.apply(x, indices, dim, length)
+    shape = (*x.shape[:dim], length, *x.shape[dim + 1 :])
+    y = (xp_of(x).empty if indices.shape == shape else xp_of(x).zeros)(shape, x.dtype)
+    put_along_(y, x, indices, dim)
+    return y
 
 
 def _places(xp: Any, indices: Array, dim: int) -> tuple[Any, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import OneRounding
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.ops.choices import choice_backward, difference_backward, pow_backward
+from gpudl.ops.factors import div_backward, mul_backward, power_backward
 from gpudl.ops.operands import Binary, Number, as_tensors, binary, fitted, operand, promoted
 from gpudl.ops.rounding import whole_quotient
 from gpudl.ops.unary import tensor_only
@@ -17,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Add(Binary):
+class Add(OneRounding, Binary):
     __slots__ = ()
 
     def forward(ctx, x: Array, y: Array) -> Array:
@@ -28,7 +30,7 @@ class Add(Binary):
         return ctx.fit(dz, dz)
 
 
-class Sub(Binary):
+class Sub(OneRounding, Binary):
     __slots__ = ()
 
     def forward(ctx, x: Array, y: Array) -> Array:
@@ -36,10 +38,12 @@ class Sub(Binary):
         return x - y
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
-        return ctx.fit(dz, -dz if ctx.edges[1] else None)
+        if ctx.edges[1] is None:
+            return ctx.fit(dz, None)
+        return difference_backward(dz, ctx.shapes, ctx.edges[0] is not None)  # type: ignore[no-any-return]
 
 
-class Mul(Binary):
+class Mul(OneRounding, Binary):
     __slots__ = ()
 
     def forward(ctx, x: Array, y: Array) -> Array:
@@ -50,11 +54,10 @@ class Mul(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        for_x, for_y = ctx.edges
-        return ctx.fit(dz * y if for_x else None, dz * x if for_y else None)
+        return mul_backward(dz, x, y, ctx.shapes)  # type: ignore[no-any-return]
 
 
-class Div(Binary):
+class Div(OneRounding, Binary):
     __slots__ = ()
 
     def forward(ctx, x: Array, y: Array) -> Array:
@@ -64,9 +67,7 @@ class Div(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        for_x, for_y = ctx.edges
-        dx = dz / y
-        return ctx.fit(dx if for_x else None, -dx * x / y if for_y else None)
+        return div_backward(dz, x, y, ctx.shapes, ctx.edges[0] is not None)  # type: ignore[no-any-return]
 
 
 class Pow(Binary):
@@ -82,20 +83,10 @@ class Pow(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        for_x, for_y = ctx.edges
-        dx = dy = None
-        if for_x:
-            if isinstance(y, (int, float)):
-                dx = dz * y * x ** (y - 1) if y else dz * 0
-            else:
-                dx = dz * xp_of(y).where(y == 0, 0 * y, y * x ** (y - 1))
-        if for_y:
-            xp = xp_of(y)
-            # The derivative x**y log(x) is 0, not nan, in the limit x -> 0 with y >= 0.
-            zero = (y >= 0) & (x == 0)
-            safe = xp.where(zero, xp.ones_like(y), x)
-            dy = dz * xp.where(zero, xp.zeros_like(y), safe**y * xp.log(safe))
-        return ctx.fit(dx, dy)
+        if isinstance(y, (int, float)):
+            return power_backward(dz, x, y), None
+        wants = ctx.edges[0] is not None, ctx.edges[1] is not None
+        return pow_backward(dz, x, y, ctx.shapes, wants)  # type: ignore[no-any-return]
 
 
 _SMALL_POWERS: dict[float, Any] = {
@@ -118,7 +109,7 @@ def _integer_power(x: Array, y: Any) -> Array:
     return xp.where(y < 0, inverse, x ** xp.maximum(y, 0)).astype(x.dtype)
 
 
-class Neg(Primitive):
+class Neg(OneRounding):
     __slots__ = ()
 
     def forward(ctx, x: Array) -> Array:
@@ -138,7 +129,7 @@ class Maximum(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        return ctx.fit(*_share(dz, x, y))
+        return choice_backward(dz, x, y, ctx.shapes, "maximum")  # type: ignore[no-any-return]
 
 
 class Minimum(Binary):
@@ -151,15 +142,7 @@ class Minimum(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        return ctx.fit(*_share(dz, -x, -y))
-
-
-def _share(dz: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """The gradients of maximum(x, y): dz to the larger, half of it to each where they tie."""
-    xp = xp_of(x)
-    zero = xp.zeros_like(dz)
-    both = xp.where(x == y, dz * 0.5, dz)
-    return xp.where(x < y, zero, both), xp.where(x > y, zero, both)
+        return choice_backward(dz, x, y, ctx.shapes, "minimum")  # type: ignore[no-any-return]
 
 
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.dtypes import float32
 from gpudl.backend.errors import ShapeError
+from gpudl.random import Stream
 
 _NAME = "scaled_dot_product_attention"
+
+
+class Settings(NamedTuple):
+    """What attention is beside its arrays; dropout with probability p if there is a stream."""
+
+    scale: float
+    causal: bool
+    p: float = 0.0
+    stream: Stream | None = None
+
+    def factor(self) -> float:
+        """What a weight that dropout keeps is multiplied by."""
+        return 1 / (1 - self.p) if self.p < 1 else 0.0
 
 
 def laid_out(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, p: float, causal: bool, gqa: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, tuple[int, ...]]:
-    """query (outer, group, queries, features), key and value (outer, keys, features), the mask, and (..., heads).
+    """query (*outer, group, queries, features), key and value (*outer, keys, features), the mask, and (..., heads).
+
+    On the CPU, where blocks are cut from it, `outer` is one dimension. A device's kernels read two, samples and heads,
+    through their strides, so that parts of one projection need not be copied to have them merged.
 
     Raises: as scaled_dot_product_attention.
     """
@@ -50,9 +67,9 @@ def laid_out(
     lead = (*outer[:-1], outer[-1] * group) if outer else ()
     outer = outer or (1,)
     _check_mask(query, mask, causal, (*lead, query.shape[-2], key.shape[-2]))
-    count = math.prod(outer)
+    merged = (math.prod(outer),) if type(query.array) is np.ndarray else (math.prod(outer[:-1]), outer[-1])
     q, k, v = (
-        _expanded(each, heads).reshape((count, *between, *each.shape[-2:]))
+        _expanded(each, heads).reshape((*merged, *between, *each.shape[-2:]))
         for each, heads, between in (
             (query, (*outer[:-1], outer[-1] * group), (group,)),
             (key, outer, ()),
@@ -95,16 +112,22 @@ def _expanded(x: Tensor, lead: tuple[int, ...]) -> Tensor:
     return x if x.shape == shape else x.expand(shape)
 
 
-def mask_places(mask: Tensor, lead: tuple[int, ...], group: int) -> tuple[Tensor, Any]:
+def mask_places(mask: Tensor, lead: tuple[int, ...], q: Tensor) -> tuple[Tensor, Any]:
     """The mask as (places, group or 1, queries or 1, keys or 1), and which place each outer one takes; or None.
 
-    Nothing is repeated: a mask for each sample serves all of its heads.
+    Nothing is repeated: a mask for each sample serves all of its heads. For a q of two outer dimensions the mask has
+    two, each as long or 1; only one of several dimensions of samples, broadcast over some of them, is repeated.
     """
-    full = lead or (1,)
+    full, group = lead or (1,), q.shape[-3]
     own = (*(1,) * (len(full) + 2 - mask.ndim), *mask.shape)
     *outer, heads = own[:-2]
     split = (heads // group, group) if heads > 1 else (1, 1)
     dims, wanted = (*outer, split[0]), (*full[:-1], full[-1] // group)
+    if q.ndim == 5:
+        if 1 < math.prod(outer) < math.prod(full[:-1]):
+            outer = list(full[:-1])
+            mask = mask.expand((*outer, *own[-3:]))
+        return mask.reshape((math.prod(outer), *split, *own[-2:])), None
     places = math.prod(dims)
     laid = mask.reshape((places, split[1], *own[-2:]))
     if places in (1, math.prod(wanted)):

@@ -12,17 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.constants import constant
+from gpudl.backend.cuda_text import dense
+from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.kernel import kernel
 from gpudl.ops.operands import narrowed, widened
+from gpudl.ops.pool_launch import DIMS, fits, plane_grid, table, window_text
 from gpudl.ops.pool_windows import parts, pool_windows, taps_of
 from gpudl.ops.windows import Lengths, Windows, along, overlap
 
 __all__ = ["avg_pool2d"]
 
 Counts = tuple[tuple[int, ...], ...]
+
+_TEXT = window_text("avg_pool2d", "avg_pool_forward", "avg_pool_backward")
+_FEW = 64  # elements of a window that one thread adds up; a row's sum is shared by a warp
 
 
 @kernel
@@ -51,6 +58,21 @@ def avg_pool2d_forward_cpu(x: Array, windows: Windows, counts: Counts) -> Array:
                 total[along(axis, inside)] += some[along(axis, place)]
             some = total
         found[part] = _divided(some, counts)
+    return y
+
+
+@avg_pool2d_forward.cuda("float32", "float64", "float16", "bfloat16")
+def avg_pool2d_forward_cuda(x: Array, windows: Windows, counts: Counts) -> Array:
+    planes, area = math.prod(x.shape[:2]), math.prod(windows.size)
+    if windows.is_one and area > _FEW:
+        sums = widened(x).reshape((planes, area)).sum(axis=1)
+        return narrowed(_divided(sums.reshape((*x.shape[:2], *windows.out)), counts), x.dtype)
+    if not fits(windows):
+        return avg_pool2d_forward.reference(x, windows, counts)
+    y = xp_of(x).empty((*x.shape[:2], *windows.out), x.dtype)
+    grid = plane_grid(planes, math.prod(windows.out))
+    factors = _factors(windows, counts, x)
+    _TEXT.launch("avg_pool_forward", *grid, dense(x), y, factors, table(windows, x), planes)
     return y
 
 
@@ -83,18 +105,36 @@ def avg_pool2d_backward_cpu(dy: Array, windows: Windows, counts: Counts) -> Arra
     return dx
 
 
+@avg_pool2d_backward.cuda("float32", "float64", "float16", "bfloat16")
+def avg_pool2d_backward_cuda(dy: Array, windows: Windows, counts: Counts) -> Array:
+    if not fits(windows):
+        return avg_pool2d_backward.reference(dy, windows, counts)
+    dx, planes = xp_of(dy).empty((*dy.shape[:2], *windows.size), dy.dtype), math.prod(dy.shape[:2])
+    grid = plane_grid(planes, math.prod(windows.size))
+    factors = _factors(windows, counts, dy)
+    _TEXT.launch("avg_pool_backward", *grid, dense(dy), dx, factors, table(windows, dy), planes)
+    return dx
+
+
+def _factors(windows: Windows, counts: Counts, like: Array) -> Array:
+    """The divisors as the kernels read them: a factor for each window of each of three dimensions."""
+    rows = [np.ones(1)] * (DIMS - len(counts))
+    rows += [np.broadcast_to(np.asarray(each, float), out) for each, out in zip(counts, windows.out)]
+    return constant(np.concatenate(rows).astype(float64 if like.dtype == float64 else float32), like)
+
+
 def _divided(y: Array, counts: Counts) -> Array:
     """Sums (..., *out) by the number of elements; those of integers are cut to integers, as in C."""
-    xp = xp_of(y)
-    by = xp.ones((1,) * len(counts), "int64")
+    by = np.ones((1,) * len(counts), np.int64)
     for axis, each in enumerate(counts):
-        by = by * xp.asarray(each, "int64").reshape((-1, *(1 for _ in counts[axis + 1 :])))
+        by = by * np.asarray(each, np.int64).reshape((-1, *(1 for _ in counts[axis + 1 :])))
     if y.dtype.kind in "fV":
-        return y / by.astype(y.dtype)
+        return y / constant(by.astype(y.dtype), y)
+    xp, by = xp_of(y), constant(by, y)
     return xp.sign(y) * (abs(y) // abs(by)) * xp.sign(by)
 
 
-class AvgPool2d(Primitive):
+class AvgPool2d(ReadsHalf):
     __slots__ = ("counts", "windows")
     windows: Windows
     counts: Counts
@@ -135,7 +175,7 @@ class AvgPool2d(Primitive):
         return avg_pool2d_backward(dy, ctx.windows, ctx.counts)
 
 
-class _Spread(Primitive):
+class _Spread(ReadsHalf):
     """dx from dy: the adjoint of AvgPool2d."""
 
     __slots__ = ("counts", "windows")
@@ -186,6 +226,7 @@ def avg_pool2d(
     Raises: ShapeError if no window fits into the input, or something else than the batch is empty; TypeError for
         arguments that are no ints; RuntimeError for other dtypes, and for a divisor of 0.
     Gradient: dy / divisor to every element of the window.
+    Kernel: kernels/cuda/avg_pool2d.cu, a thread for each window, and for each element in backward.
     Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
     return AvgPool2d.of(

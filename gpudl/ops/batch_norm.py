@@ -17,13 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive, check_devices
+from gpudl.autograd.inplace import rebind
+from gpudl.autograd.primitive import check_devices
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.ops.norm_checks import check_affine, check_floating, check_running, check_values_per_channel, mix_in
+from gpudl.ops.norm_checks import check_affine, check_floating, check_running, check_values_per_channel
+from gpudl.ops.norm_columns import columns_backward, columns_forward
+from gpudl.ops.norm_cuda import fits
+from gpudl.ops.norm_sets import channels_of_batch, fit, sets_backward, sets_forward
 from gpudl.ops.operands import narrowed, widened
 from gpudl.ops.planes import Planes
+from gpudl.ops.running_statistics import normalize_batch_
 
 __all__ = ["batch_norm"]
 
@@ -61,6 +67,19 @@ def batch_norm_forward_cpu(
     shift = (0 if b is None else b) - rest * scale
     planes.scale_(y, planes.spread(scale[None], dtype), planes.spread(shift[None], dtype))
     return y.reshape(x.shape), (mean + rest).astype(dtype), var.astype(dtype)
+
+
+@batch_norm_forward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def batch_norm_forward_cuda(
+    x: Array, w: Array | None, b: Array | None, mean: Array | None, var: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    sets, given = channels_of_batch(x.shape), None if mean is None or var is None else (mean, var)
+    if not (fits(x, w, b) and fits(x, mean, var) and fit(sets)):
+        return batch_norm_forward.reference(x, w, b, mean, var, eps)  # type: ignore[no-any-return]
+    if x.shape[2] == 1:
+        y, mean, var = columns_forward(x.reshape(x.shape[:2]), w, b, eps, given, None)
+        return y.reshape(x.shape), mean, var
+    return sets_forward(x, w, b, sets, eps, given=given)
 
 
 @kernel
@@ -104,6 +123,20 @@ def batch_norm_backward_cpu(
     return dx.reshape(x.shape), None if w is None else (products[0] * rstd).astype(dtype), sums[0].astype(dtype)
 
 
+@batch_norm_backward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def batch_norm_backward_cuda(
+    dy: Array, x: Array, w: Array | None, mean: Array | None, var: Array | None, eps: float, of_batch: bool
+) -> tuple[Array, Array | None, Array]:
+    sets = channels_of_batch(x.shape)
+    if mean is None or var is None or not (fits(x, w) and fits(x, mean, var) and fit(sets)):
+        return batch_norm_backward.reference(dy, x, w, mean, var, eps, of_batch)  # type: ignore[no-any-return]
+    if x.shape[2] == 1:
+        matrix = x.shape[:2]
+        dx, dw, db = columns_backward(dy.reshape(matrix), x.reshape(matrix), w, mean, var, eps, of_batch)
+        return dx.reshape(x.shape), dw, db
+    return sets_backward(dy, x, w, sets, mean, var, eps, of_set=of_batch, for_w=w is not None, for_b=True)
+
+
 def _moments(x: Array) -> tuple[Array, Array]:
     """The mean and the biased variance of each channel."""
     count = x.shape[0] * x.shape[2]
@@ -112,7 +145,7 @@ def _moments(x: Array) -> tuple[Array, Array]:
     return mean, (centered * centered).sum(axis=(0, 2)) / count
 
 
-class BatchNorm(Primitive):
+class BatchNorm(ReadsHalf):
     __slots__ = ("eps", "of_batch", "planes")
     planes: tuple[int, int, int]
     eps: float
@@ -127,12 +160,15 @@ class BatchNorm(Primitive):
         var: Array | None,
         planes: tuple[int, int, int],
         eps: float,
-        found: list[Array],
+        running: tuple[Array, Array, Array | None, float | None] | None,
     ) -> Array:
         ctx.planes, ctx.eps, ctx.of_batch = planes, eps, mean is None
-        y, *of_batch = batch_norm_forward(x.reshape(planes), w, b, mean, var, eps)
+        rows = x.reshape(planes)
+        if running is None:
+            y, *of_batch = batch_norm_forward(rows, w, b, mean, var, eps)
+        else:
+            y, *of_batch = normalize_batch_(rows, w, b, *running, eps)
         ctx.save(x, w, *(of_batch if mean is None else (mean, var)))
-        found += of_batch
         return y.reshape(x.shape)
 
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
@@ -150,8 +186,10 @@ def batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float | Tensor = 0.1,
+    momentum: float | Tensor | None = 0.1,
     eps: float = 1e-5,
+    *,
+    num_batches_tracked: Tensor | None = None,
 ) -> Tensor:
     """(input - mean) / sqrt(variance + eps) * weight + bias, with mean and variance of each channel.
 
@@ -162,14 +200,18 @@ def batch_norm(
             they are what is normalized by.
         weight, bias: (channels,), or None. All four of the input's dtype, or float32 beside half floats.
         training: normalize by the mean and the biased variance of this batch.
-        momentum: share of this batch in the running statistics; a number, or one that is on the device already, ().
+        momentum: share of this batch in the running statistics; a number, or one that is on the device already, ();
+            None: 1 / num_batches_tracked, so that they are the mean over all batches.
         eps: what keeps the root from 0.
+        num_batches_tracked: () int64 or None; in training counted up, beside the running statistics.
     Returns: the input's shape and dtype.
     Raises: ShapeError for shapes that do not fit, and in training for one value per channel; IndexError without
         channels; RuntimeError for dtypes that are not floating or differ, and without statistics outside training;
         ValueError for a bad eps, or one running statistic without the other.
     Gradient: of (input - mean) / sqrt(variance + eps), in training through mean and variance also; none for the
         running statistics, which may not require grad.
+    Kernel: kernels/cuda/set_norm.cu, a channel over one block or several, the running statistics in the same launch;
+        kernels/cuda/batch_norm.cu for an input of (samples, channels).
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
     """
     if input.ndim == 1 and not input.shape[0]:
@@ -185,12 +227,19 @@ def batch_norm(
     check_running("batch_norm", input, running_mean, running_var, needed=not training)
     planes = (input.shape[0], channels, math.prod(input.shape[2:]))
     if not training:
-        return BatchNorm.apply(input, weight, bias, running_mean, running_var, planes, eps, [])  # type: ignore[no-any-return]
-    check_devices("batch_norm", (input, running_mean, running_var))
-    found: list[Array] = []
-    result: Tensor = BatchNorm.apply(input, weight, bias, None, None, planes, eps, found)
-    count = planes[0] * planes[2]
-    if running_mean is not None and running_var is not None and count:
-        mix_in(running_mean, found[0], momentum)
-        mix_in(running_var, found[1] * (count / max(count - 1, 1)), momentum)
+        return BatchNorm.apply(input, weight, bias, running_mean, running_var, planes, eps, None)  # type: ignore[no-any-return]
+    check_devices("batch_norm", (input, running_mean, running_var, num_batches_tracked))
+    if running_mean is None or running_var is None or not planes[0] * planes[2]:
+        if num_batches_tracked is not None:
+            num_batches_tracked.add_(1)
+        return BatchNorm.apply(input, weight, bias, None, None, planes, eps, None)  # type: ignore[no-any-return]
+    if momentum is None and num_batches_tracked is None:
+        raise ValueError("batch_norm: momentum None needs num_batches_tracked")
+    changed = running_mean, running_var, num_batches_tracked
+    share = momentum.array if isinstance(momentum, Tensor) else momentum
+    running = *(None if each is None else each.array for each in changed), share
+    result: Tensor = BatchNorm.apply(input, weight, bias, None, None, planes, eps, running)
+    for each in changed:
+        if each is not None:
+            rebind(each, None)
     return result

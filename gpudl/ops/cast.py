@@ -13,6 +13,7 @@ from gpudl.backend.arrays import Array
 from gpudl.backend.device import CPU, Device, device, device_of, is_on_host, to_host, transfer
 from gpudl.backend.dtypes import dtype_of, float16, float32, float64, int8, int16, int32, int64, uint8
 from gpudl.backend.errors import DeviceError
+from gpudl.backend.strided_copy import copied
 
 __all__ = ["clone", "detach"]
 
@@ -22,9 +23,9 @@ class Transfer(Primitive):
     widens = False
     device: Device
 
-    def forward(ctx, x: Array, target: Device) -> Array:
+    def forward(ctx, x: Array, target: Device, non_blocking: bool = False) -> Array:
         ctx.device = device_of(x)
-        return transfer(x, target)
+        return transfer(x, target, non_blocking)
 
     def backward(ctx, dy: Array) -> Array:
         return dy.to(ctx.device) if isinstance(dy, Tensor) else transfer(dy, ctx.device)
@@ -35,7 +36,7 @@ class Clone(Primitive):
     widens = False
 
     def forward(ctx, x: Array) -> Array:
-        return x.copy()
+        return copied(x)
 
     def backward(ctx, dy: Array) -> Array:
         return dy
@@ -61,7 +62,8 @@ def to(
     Args:
         args: a dtype, a device, both in either order, or a Tensor to be like; then, as bools, non_blocking and copy.
         dtype, device: the same by name.
-        non_blocking: accepted for PyTorch's sake; the values are there when they are used.
+        non_blocking: from pinned memory to a GPU, do not wait for the copy; the tensor that is copied is kept until it
+            is done, and must not be changed before. Operations on the result wait for it in any case.
         copy: give a copy in any case.
     Raises: DeviceError if the device is not available; TypeError for what is neither dtype nor device.
     Gradient: dy with the input's dtype, on its device.
@@ -76,12 +78,13 @@ def to(
             flags.append(arg)
         elif arg is not None:
             dtype = arg
+    non_blocking = flags[0] if flags else non_blocking
     copy = flags[1] if len(flags) > 1 else copy
     result = input
     if device is not None:
         target = _resolve(device)
         if target is not result.device:
-            result = Transfer.apply(result, target)
+            result = Transfer.apply(result, target, non_blocking)
     if dtype is not None:
         wanted = dtype_of(dtype)
         if wanted != result.array.dtype:
@@ -194,15 +197,14 @@ def cpu(input: Tensor) -> Tensor:
 
 
 def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """On a CUDA device: the first, one by number, or one by name.
+    """On a CUDA device: the current one, one by number, or one by name.
 
     Raises: DeviceError if there is none, or it is of another type.
     """
-    del non_blocking
-    target = Device("cuda", device or 0) if device is None or isinstance(device, int) else _resolve(device)
+    target = _resolve("cuda", device) if device is None or isinstance(device, int) else _resolve(device)
     if target is not Device("cuda", target.index):
         raise DeviceError(f"cuda(): {str(target)!r} is no CUDA device; use to() for others")
-    return to(input, device=target)
+    return to(input, device=target, non_blocking=non_blocking)
 
 
 def numpy(input: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
@@ -236,7 +238,7 @@ def item(input: Tensor) -> bool | int | float:
     """
     if input.array.size != 1:
         raise RuntimeError(f"item(): a tensor of shape {input.shape} has {input.array.size} elements, not one")
-    return input.array.item()  # type: ignore[no-any-return]
+    return to_host(input.array).item()  # type: ignore[no-any-return]
 
 
 def tolist(input: Tensor) -> Any:

@@ -9,7 +9,9 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.elementwise import where
+from gpudl.ops.elementwise_loss import together
 from gpudl.ops.loss_checks import check_labels
+from gpudl.ops.margins import SoftMarginLoss
 from gpudl.ops.operands import counting
 from gpudl.ops.reduced import check_factor, check_floating, check_reduction, reduced
 from gpudl.ops.relu import relu
@@ -28,10 +30,14 @@ def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") 
     Returns: () for mean and sum, the input's shape for none.
     Raises: ShapeError if the shapes do not fit; RuntimeError for integers; ValueError for another reduction.
     Gradient: -target * sigmoid(-target * input).
+    Kernel: kernels/cuda/elementwise_loss.cu with kernels/math/margins.cuh.
     """
     check_reduction("soft_margin_loss", reduction)
     check_floating("soft_margin_loss", input=input)
     check_factor("soft_margin_loss", input, target=target)
+    if target.dtype == input.dtype:
+        x, t = together(input, target)
+        return SoftMarginLoss.apply(x, t, None, reduction)  # type: ignore[no-any-return]
     return reduced(-logsigmoid(target * input), reduction)
 
 

@@ -17,13 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.conv_windows import check_dtype, check_operands, conv_windows, transposed_windows
-from gpudl.ops.correlate import correlate
+from gpudl.ops.convolve import convolve, convolve_back, convolve_weights, fits
+from gpudl.ops.convolve_parts import sum_channels
+from gpudl.ops.correlate import correlate, correlate_back, grouped
+from gpudl.ops.gemm import product
 from gpudl.ops.operands import narrowed, total, widened
 from gpudl.ops.windows import Lengths, Windows, batched
 
@@ -34,14 +37,14 @@ __all__ = ["convolution"]
 def convolution_forward(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
     """y (n, o, *out) for x (n, c, *size), w (o, c / groups, *kernel) and b (o,), or None for 0."""
     xp = xp_of(x)
-    wide, weights = widened(x), _grouped(widened(w), groups)
+    wide, weights = widened(x), grouped(widened(w), groups)
     y = xp.zeros((x.shape[0], w.shape[0], *windows.out), wide.dtype)
     for taps, inside, place in _taps(windows):
         seen = wide[place]
         columns = seen.reshape((x.shape[0], groups, weights.shape[2], math.prod(seen.shape[2:])))
-        y[inside] += (weights[taps] @ columns).reshape((*y.shape[:2], *seen.shape[2:]))
+        y[inside] += product(weights[taps], columns).reshape((*y.shape[:2], *seen.shape[2:]))
     if b is not None:
-        y += b.reshape((-1, *(1 for _ in windows.out)))
+        y += _beside(b, windows)
     return narrowed(y, x.dtype)
 
 
@@ -49,75 +52,88 @@ def convolution_forward(x: Array, w: Array, b: Array | None, windows: Windows, g
 def convolution_forward_cpu(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
     y = np.empty((x.shape[0], w.shape[0], *windows.out), x.dtype)
     if y.size and x.size:
-        correlate(x, _grouped(w, groups), y, windows.stride, windows.offsets(), b, groups=groups)
+        correlate(x, grouped(w, groups), y, windows.stride, windows.offsets(), b, groups=groups)
     else:
-        y[...] = 0 if b is None else b.reshape((-1, *(1 for _ in windows.out)))
+        y[...] = 0 if b is None else _beside(b, windows)
     return y
+
+
+@convolution_forward.cuda("float32", "float64", "float16", "bfloat16")
+def convolution_forward_cuda(x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
+    if not fits(x.shape[0], x.shape[1], w.shape[0], windows, groups):
+        return convolution_forward.reference(x, w, b, windows, groups)
+    return convolve(x, w, b, windows, groups)
 
 
 @kernel
 def convolution_backward(
-    dy: Array, x: Array | None, w: Array | None, windows: Windows, groups: int
+    dy: Array, x: Array | None, w: Array | None, b: Array | None, sums: bool, windows: Windows, groups: int
 ) -> tuple[Array, ...]:
-    """dx (n, c, *size) if w is given, then dw (o, c / groups, *kernel) if x is given."""
+    """If w is given, dx (n, c, *size), plus b (c,); if x is given, dw (o, c / groups, *kernel); if `sums`, db (o,)."""
     xp = xp_of(dy)
     wide = widened(dy)
     n, results = dy.shape[0], dy.shape[1] // groups
     found = []
     if w is not None:
-        weights = _grouped(widened(w), groups)
+        weights = grouped(widened(w), groups)
         dx = xp.zeros((n, groups * weights.shape[2], *windows.size), wide.dtype)
         for taps, inside, place in _taps(windows):
             seen = wide[inside]
             columns = seen.reshape((n, groups, results, math.prod(seen.shape[2:])))
-            product = weights[taps].swapaxes(1, 2) @ columns
-            dx[place] += product.reshape((*dx.shape[:2], *seen.shape[2:]))
+            moved = product(weights[taps].swapaxes(1, 2), columns)
+            dx[place] += moved.reshape((*dx.shape[:2], *seen.shape[2:]))
+        if b is not None:
+            dx += _beside(b, windows)
         found.append(narrowed(dx, dy.dtype))
     if x is not None:
-        inputs = widened(x)
+        # Images side by side, so that one product a tap adds them up.
+        outputs, inputs = wide.swapaxes(0, 1), widened(x).swapaxes(0, 1)
         dw = xp.zeros((groups, results, x.shape[1] // groups, *windows.kernel), wide.dtype)
         for taps, inside, place in _taps(windows):
-            left, right = wide[inside], inputs[place]
-            count = math.prod(left.shape[2:])
-            left = left.reshape((n, groups, results, count))
-            right = right.reshape((n, groups, dw.shape[2], count))
-            dw[taps] = (left @ right.swapaxes(2, 3)).sum(axis=0)
+            left, right = outputs[inside], inputs[place]
+            count = math.prod(left.shape[1:])
+            left = left.reshape((groups, results, count))
+            right = right.reshape((groups, dw.shape[2], count))
+            dw[taps] = product(left, right.swapaxes(1, 2))
         found.append(narrowed(dw.reshape((dy.shape[1], *dw.shape[2:])), dy.dtype))
+    if sums:
+        found.append(_sum_of_channels(dy))
     return tuple(found)
 
 
 @convolution_backward.cpu("float32", "float64")
 def convolution_backward_cpu(
-    dy: Array, x: Array | None, w: Array | None, windows: Windows, groups: int
+    dy: Array, x: Array | None, w: Array | None, b: Array | None, sums: bool, windows: Windows, groups: int
 ) -> tuple[Array, ...]:
     if not dy.size or (x is not None and not x.size):
-        return convolution_backward.reference(dy, x, w, windows, groups)  # type: ignore[no-any-return]
-    if w is None:  # x may have far fewer channels than dy, so it is the one to copy
-        sums: Any = correlate(np.asarray(x), None, None, windows.stride, windows.offsets(), None, dy, groups)
-        return (np.ascontiguousarray(sums).reshape((dy.shape[1], -1, *windows.kernel)),)
-    weights = np.swapaxes(_grouped(w, groups), 1, 2)
-    dx = np.empty((dy.shape[0], groups * weights.shape[1], *windows.size), dy.dtype)
-    dw = None if x is None else np.zeros((groups, *weights.shape[2:0:-1], *windows.kernel), dy.dtype)
-    for begin in itertools.product(*map(range, windows.stride)):
-        # Every stride-th element of dx meets the same taps, so it is a sum over these with stride 1.
-        taps, offsets = windows.met(begin)
-        part: Any = (..., *(slice(first, None, stride) for first, stride in zip(begin, windows.stride)))
-        if not dx[part].size:
-            continue
-        if not all(taps):
-            dx[part] = 0
-            continue
-        chosen: Any = (..., *np.ix_(*taps))
-        seen = None if x is None else x[part]
-        sums = correlate(dy, weights[chosen], dx[part], (1,) * len(begin), offsets, None, seen, groups)
-        if dw is not None:
-            dw[chosen] = np.swapaxes(sums, 1, 2)
-    return (dx,) if dw is None else (dx, dw.reshape((dy.shape[1], -1, *windows.kernel)))
+        return convolution_backward.reference(dy, x, w, b, sums, windows, groups)  # type: ignore[no-any-return]
+    found = () if x is w is None else correlate_back(dy, x, w, windows, groups)
+    if b is not None:
+        found[0][...] += _beside(b, windows)
+    return (*found, _sum_of_channels(dy)) if sums else found
 
 
-def _grouped(w: Array, groups: int) -> Array:
-    """(o, c, ...) as (groups, o / groups, c, ...)."""
-    return w.reshape((groups, w.shape[0] // groups, *w.shape[1:]))
+@convolution_backward.cuda("float32", "float64", "float16", "bfloat16")
+def convolution_backward_cuda(
+    dy: Array, x: Array | None, w: Array | None, b: Array | None, sums: bool, windows: Windows, groups: int
+) -> tuple[Array, ...]:
+    channels = w.shape[1] * groups if w is not None else x.shape[1] if x is not None else dy.shape[1]
+    if not fits(dy.shape[0], channels, dy.shape[1], windows, groups):
+        return convolution_backward.reference(dy, x, w, b, sums, windows, groups)  # type: ignore[no-any-return]
+    found = () if w is None else (convolve_back(dy, w, b, windows, groups),)
+    if x is not None:
+        found = (*found, convolve_weights(dy, x, windows, groups))
+    return (*found, sum_channels(dy)) if sums else found
+
+
+def _beside(b: Array, windows: Windows) -> Array:
+    """(channels,) so that it can be added to images."""
+    return b.reshape((-1, *(1 for _ in windows.out)))
+
+
+def _sum_of_channels(dy: Array) -> Array:
+    """The gradient of the bias."""
+    return total(dy, (0, *range(2, dy.ndim)))
 
 
 def _taps(windows: Windows) -> Iterator[tuple[Any, Any, Any]]:
@@ -128,7 +144,7 @@ def _taps(windows: Windows) -> Iterator[tuple[Any, Any, Any]]:
             yield (..., *taps), (..., *inside), (..., *place)
 
 
-class Convolution(Primitive):
+class Convolution(ReadsHalf):
     """y from x, w and b."""
 
     __slots__ = ("groups", "windows")
@@ -186,15 +202,16 @@ class Convolution(Primitive):
 
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
         x, w = ctx.saved
-        db = _sum_of_channels(dy) if ctx.edges[2] else None
         if isinstance(dy, Tensor):
             dx = None if w is None else _Transposed.apply(dy, w, None, ctx.windows, ctx.groups)
-            return dx, None if x is None else _WeightGradient.apply(dy, x, ctx.windows, ctx.groups), db
-        found = iter(convolution_backward(dy, x, w, ctx.windows, ctx.groups) if ctx.edges[0] or ctx.edges[1] else ())
-        return None if w is None else next(found), None if x is None else next(found), db
+            dw = None if x is None else _WeightGradient.apply(dy, x, ctx.windows, ctx.groups)
+            return dx, dw, _sum_of_channels(dy) if ctx.edges[2] else None
+        wanted = w is not None, x is not None, ctx.edges[2] is not None
+        found = iter(convolution_backward(dy, x, w, None, wanted[2], ctx.windows, ctx.groups))
+        return tuple(next(found) if each else None for each in wanted)
 
 
-class _Transposed(Primitive):
+class _Transposed(ReadsHalf):
     """dx + b from dy and w: the gradient of Convolution, and an operation by itself."""
 
     __slots__ = ("groups", "windows")
@@ -204,22 +221,21 @@ class _Transposed(Primitive):
     def forward(ctx, dy: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
         ctx.windows, ctx.groups = windows, groups
         ctx.save(dy if ctx.edges[1] else None, w if ctx.edges[0] else None)
-        (dx,) = convolution_backward(dy, None, w, windows, groups)
-        if b is not None:
-            dx += b.reshape((-1, *(1 for _ in windows.size)))
-        return dx
+        return convolution_backward(dy, None, w, b, False, windows, groups)[0]
 
     def backward(ctx, ddx: Array) -> tuple[Any, ...]:
         dy, w = ctx.saved
-        db = _sum_of_channels(ddx) if ctx.edges[2] else None
         if isinstance(ddx, Tensor):
+            db = _sum_of_channels(ddx) if ctx.edges[2] else None
             ddy = None if w is None else Convolution.apply(ddx, w, None, ctx.windows, ctx.groups)
             return ddy, None if dy is None else _WeightGradient.apply(dy, ddx, ctx.windows, ctx.groups), db
         ddy = None if w is None else convolution_forward(ddx, w, None, ctx.windows, ctx.groups)
-        return ddy, None if dy is None else convolution_backward(dy, ddx, None, ctx.windows, ctx.groups)[0], db
+        dw = None if dy is None else convolution_backward(dy, ddx, None, None, False, ctx.windows, ctx.groups)[0]
+        (db,) = convolution_backward(ddx, None, None, None, True, ctx.windows, ctx.groups) if ctx.edges[2] else (None,)
+        return ddy, dw, db
 
 
-class _WeightGradient(Primitive):
+class _WeightGradient(ReadsHalf):
     """dw from dy and x: the other gradient of Convolution."""
 
     __slots__ = ("groups", "windows")
@@ -229,7 +245,7 @@ class _WeightGradient(Primitive):
     def forward(ctx, dy: Array, x: Array, windows: Windows, groups: int) -> Array:
         ctx.windows, ctx.groups = windows, groups
         ctx.save(dy if ctx.edges[1] else None, x if ctx.edges[0] else None)
-        return convolution_backward(dy, x, None, windows, groups)[0]
+        return convolution_backward(dy, x, None, None, False, windows, groups)[0]
 
     def backward(ctx, ddw: Array) -> tuple[Any, Any]:
         dy, x = ctx.saved
@@ -237,12 +253,7 @@ class _WeightGradient(Primitive):
             ddy = None if x is None else Convolution.apply(x, ddw, None, ctx.windows, ctx.groups)
             return ddy, None if dy is None else _Transposed.apply(dy, ddw, None, ctx.windows, ctx.groups)
         ddy = None if x is None else convolution_forward(x, ddw, None, ctx.windows, ctx.groups)
-        return ddy, None if dy is None else convolution_backward(dy, None, ddw, ctx.windows, ctx.groups)[0]
-
-
-def _sum_of_channels(dy: Array) -> Array:
-    """The gradient of the bias."""
-    return total(dy, (0, *range(2, dy.ndim)))
+        return ddy, None if dy is None else convolution_backward(dy, None, ddw, None, False, ctx.windows, ctx.groups)[0]
 
 
 def convolution(
@@ -271,6 +282,9 @@ def convolution(
         if the devices differ.
     Gradient: of the input, the transposed convolution of dy; of the weight, the products of dy with the input under
         each tap; of the bias, the sum of dy.
+    Kernel: kernels/cuda/convolution.cu, a tile of channels and pixels a block, and convolution_weights.cu, slices of
+        pixels; with large products cuBLAS, and convolution_columns.cu; for groups of few channels
+        convolution_depthwise.cu, a few elements a thread; for the bias convolution_sums.cu.
     Source: LeCun et al. 1989; transposed: Zeiler et al. 2010, "Deconvolutional networks".
     """
     ndim = input.ndim - 2

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpudl.ops.windows import along, overlap
+from gpudl.ops.windows import Windows, along, overlap
 
 Host = np.ndarray[Any, Any]
 Offsets = Sequence[Sequence[int]]
@@ -107,6 +107,36 @@ def correlate(
     if joined:
         return np.moveaxis(sums.reshape(*sums.shape[1:3], taps, channels, *lengths[1:]), 2, 3)
     return np.moveaxis(sums.reshape(*sums.shape[:3], channels, *lengths[1:]), 0, 3)
+
+
+def correlate_back(dy: Host, x: Host | None, w: Host | None, windows: Windows, groups: int) -> tuple[Host, ...]:
+    """The gradients of a convolution from dy (n, o, *out): dx if w is given, and dw if x is given."""
+    if w is None:  # x may have far fewer channels than dy, so it is the one to copy
+        sums: Any = correlate(np.asarray(x), None, None, windows.stride, windows.offsets(), None, dy, groups)
+        return (np.ascontiguousarray(sums).reshape((dy.shape[1], -1, *windows.kernel)),)
+    weights = np.swapaxes(grouped(w, groups), 1, 2)
+    dx = np.empty((dy.shape[0], groups * weights.shape[1], *windows.size), dy.dtype)
+    dw = None if x is None else np.zeros((groups, *weights.shape[2:0:-1], *windows.kernel), dy.dtype)
+    for begin in itertools.product(*map(range, windows.stride)):
+        # Every stride-th element of dx meets the same taps, so it is a sum over these with stride 1.
+        taps, offsets = windows.met(begin)
+        part: Any = (..., *(slice(first, None, stride) for first, stride in zip(begin, windows.stride)))
+        if not dx[part].size:
+            continue
+        if not all(taps):
+            dx[part] = 0
+            continue
+        chosen: Any = (..., *np.ix_(*taps))
+        seen = None if x is None else x[part]
+        sums = correlate(dy, weights[chosen], dx[part], (1,) * len(begin), offsets, None, seen, groups)
+        if dw is not None:
+            dw[chosen] = np.swapaxes(sums, 1, 2)
+    return (dx,) if dw is None else (dx, dw.reshape((dy.shape[1], -1, *windows.kernel)))
+
+
+def grouped(w: Any, groups: int) -> Any:
+    """(o, c, ...) as (groups, o / groups, c, ...)."""
+    return w.reshape((groups, w.shape[0] // groups, *w.shape[1:]))
 
 
 def _weights(w: Host, joined: bool) -> list[Host]:

@@ -11,10 +11,11 @@ import numpy as np
 from gpudl.autograd.inplace import assign
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import quiet
-from gpudl.backend.device import CPU, Device, require, to_host, transfer
+from gpudl.backend.device import CPU, Device, guarded, require, to_host, transfer
 from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, number_dtype
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.interchange import from_gpu, is_on_gpu, share_memory
 from gpudl.ops.cast import clone, to
 from gpudl.ops.operands import fitted, listed, result_type
 
@@ -26,7 +27,8 @@ __all__ = [
 Spec = str | Device | None
 
 
-def _place(spec: Spec) -> Device:
+def place_of(spec: Spec) -> Device:
+    """The device that is named; None is the CPU."""
     return CPU if spec is None else resolve(spec)
 
 
@@ -35,7 +37,7 @@ def placed(array: np.ndarray[Any, Any], spec: Spec, requires_grad: bool = False)
 
     Raises: DeviceError if the device is not available; RuntimeError for integers that should require grad.
     """
-    tensor = wrap(transfer(array, _place(spec)), None)
+    tensor = wrap(transfer(array, place_of(spec)), None)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -51,7 +53,7 @@ def lengths_of(args: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
 
 
 def _filled(shape: tuple[int, ...], value: Any, dtype: Any, spec: Spec, requires_grad: bool) -> Tensor:
-    place = _place(spec)
+    place = place_of(spec)
     kind = get_default_dtype() if dtype is None else dtype_of(dtype)
     value = number_of(value)
     tensor = wrap(require(place).full(shape, fitted("full", value, kind), kind, place), None)
@@ -67,25 +69,31 @@ def tensor(data: Any, *, dtype: Any = None, device: Spec = None, requires_grad: 
     """A tensor with a copy of the data.
 
     Args:
-        data: numbers, nested sequences of equal lengths, a NumPy array, or a Tensor.
+        data: numbers, nested sequences of equal lengths, a NumPy array, a Tensor, or an array of another library in
+            the memory of a GPU (`__cuda_array_interface__`).
         dtype: default: float32 (the default dtype) for Python floats, int64 for ints, bool for bools; that of arrays
             and of NumPy's numbers.
-        device: default: cpu; a Tensor's own.
+        device: default: cpu; where it is, for a Tensor and for an array on a GPU.
         requires_grad: mark it as wanting a gradient.
     Raises: ShapeError if nested sequences differ in length; TypeError for what is no number; RuntimeError for
             Python numbers that an integer dtype cannot hold; DeviceError.
     """
     if isinstance(data, Tensor):
-        copied = wrap(data.array.copy(), None)
+        with guarded(data.array):
+            copied = wrap(data.array.copy(), None)
         moved = to(copied, dtype=dtype, device=device)
         return moved.requires_grad_() if requires_grad else moved
+    if is_on_gpu(data):
+        return tensor(wrap(from_gpu(data), None), dtype=dtype, device=device, requires_grad=requires_grad)
     return placed(_host_array(data, dtype, copy=True), device, requires_grad)
 
 
 def as_tensor(data: Any, *, dtype: Any = None, device: Spec = None) -> Tensor:
-    """As tensor, but sharing memory where it can: a Tensor or NumPy array of that dtype and device is not copied."""
+    """As tensor, but sharing memory where it can: a Tensor or array of that dtype and device is not copied."""
     if isinstance(data, Tensor):
         return to(data, dtype=dtype, device=device)
+    if is_on_gpu(data):
+        return to(wrap(from_gpu(data), None), dtype=dtype, device=device)
     array = _host_array(data, dtype, copy=False)
     return placed(array.view() if array is data else array, device)
 
@@ -106,7 +114,7 @@ def asarray(
         return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
     shared = as_tensor(obj, dtype=dtype, device=device)
     memory = obj.array if isinstance(obj, Tensor) else obj
-    if copy is False and not (shared.array is memory or np.may_share_memory(shared.array, memory)):
+    if copy is False and not (shared.array is memory or share_memory(shared.array, memory)):
         raise ValueError("asarray: this dtype and device need a copy; allow it with copy=None")
     shared = shared.detach() if shared.requires_grad or shared is obj else shared
     return shared.requires_grad_() if requires_grad else shared

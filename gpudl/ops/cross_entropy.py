@@ -14,47 +14,74 @@ from __future__ import annotations
 import numpy as np
 
 from gpudl.autograd.grad_mode import mode
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import CudaText, dense
+from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
-from gpudl.ops.operands import broadcast, counting, narrowed, widened
+from gpudl.ops.class_rows import (
+    Kept,
+    Rule,
+    check_classes,
+    classes_last,
+    factors_of_classes,
+    hot_and_kept,
+    of_rows,
+    reduced,
+    shifted_rows,
+    weight_of_target,
+)
+from gpudl.ops.elementwise_loss import group_grid, meeting_place, upstream
+from gpudl.ops.operands import narrowed, widened
 from gpudl.ops.parts import PART_BYTES, rows_in_part
-from gpudl.ops.softmax import log_softmax
+from gpudl.ops.soft_cross_entropy import loss_with_probabilities
 
 __all__ = ["cross_entropy"]
+
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/packs.cuh",
+    "math/reduce.cuh",
+    "math/softmax.cuh",
+    "cuda/cross_entropy.cu",
+    kernels=("cross_entropy_forward", "cross_entropy_backward"),
+)
 
 
 @kernel
 def cross_entropy_forward(
-    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, with_powers: bool
-) -> tuple[Array, Array, Array, Array | None]:
-    """Losses, high = max(x), mass = sum(powers), (rows,) each, and powers = exp(x - high). x: (rows, classes)."""
+    x: Array, target: Array, weight: Array | None, rule: Rule, with_powers: bool
+) -> tuple[Array, Array | None, Array, Array, Array | None]:
+    """Loss, for "mean" the divisor, and of rows high = max(x), powers = exp(x - high), mass = sum(powers)."""
     xp = xp_of(x)
-    high, shifted = _shifted(widened(x))
+    high, shifted = shifted_rows(widened(x))
     powers = xp.exp(shifted)
     mass = powers.sum(axis=1)
     lse = xp.log(mass)
-    hot, kept = _hot(x, target, ignore_index)
+    hot, kept = hot_and_kept(x, target, rule.ignore_index)
     own = xp.where(hot, shifted, xp.zeros_like(shifted)).sum(axis=1)
-    loss = (lse - own) * _weight_of_target(x, hot, weight)
-    if smoothing:
+    loss = (lse - own) * weight_of_target(x, hot, weight)
+    if rule.smoothing:
         spread = lse[:, None] - shifted if weight is None else (lse[:, None] - shifted) * weight
-        loss = loss * (1 - smoothing) + spread.sum(axis=1) * (smoothing / x.shape[1])
+        loss = loss * (1 - rule.smoothing) + spread.sum(axis=1) * (rule.smoothing / x.shape[1])
     losses = narrowed(xp.where(kept, loss, xp.zeros_like(loss)), x.dtype)
-    return losses, high, mass, powers if with_powers else None
+    loss, divisor = reduced(losses, x, target, weight, rule)
+    return loss, divisor, high, mass, powers if with_powers else None
 
 
 @cross_entropy_forward.cpu("float32", "float64")
 def cross_entropy_forward_cpu(
-    x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, with_powers: bool
-) -> tuple[Array, Array, Array, Array | None]:
-    kept = target != ignore_index
+    x: Array, target: Array, weight: Array | None, rule: Rule, with_powers: bool
+) -> tuple[Array, Array | None, Array, Array, Array | None]:
+    smoothing = rule.smoothing
+    kept = target != rule.ignore_index
     every = kept.all()
+    given = target
     if not every:
         target = np.where(kept, target, 0)
-    factors = _factors(x, weight) if smoothing else None
+    factors = factors_of_classes(x, weight) if smoothing else None
     rows = np.arange(len(target))
     if x.nbytes <= PART_BYTES:
         high = x.max(axis=1)
@@ -83,31 +110,46 @@ def cross_entropy_forward_cpu(
     if factors is not None:
         loss *= 1 - smoothing
         loss += (lse * factors.sum() - tilt) * (smoothing / x.shape[1])
-    return loss if every else np.where(kept, loss, x.dtype.type(0)), high, mass, powers if with_powers else None
+    losses = loss if every else np.where(kept, loss, x.dtype.type(0))
+    loss, divisor = reduced(losses, x, given, weight, rule)
+    return loss, divisor, high, mass, powers if with_powers else None
+
+
+@cross_entropy_forward.cuda("float32", "float64", "float16", "bfloat16")
+def cross_entropy_forward_cuda(
+    x: Array, target: Array, weight: Array | None, rule: Rule, with_powers: bool
+) -> tuple[Array, Array | None, Array, Array, None]:
+    if not x.size:
+        return cross_entropy_forward.reference(x, target, weight, rule, False)  # type: ignore[no-any-return]
+    xp, wide = xp_of(x), float64 if x.dtype == float64 else float32
+    sums, divides = rule.reduction != "none", rule.reduction == "mean"
+    grid, block = group_grid(x, meets=sums)
+    loss = xp.empty(() if sums else len(x), x.dtype)
+    divisor = xp.empty((), wide) if divides else None
+    high, mass = xp.empty(len(x), wide), xp.empty(len(x), wide)
+    meet = meeting_place(x, grid, 2) if sums else (None, None)
+    given = dense(x), dense(target.astype(int64, copy=False)), None if weight is None else dense(weight)
+    settings = *x.shape, rule.ignore_index, float(rule.smoothing), sums, divides
+    _TEXT.launch("cross_entropy_forward", grid, block, *given, loss, divisor, high, mass, *meet, *settings)
+    return loss, divisor, high, mass, None  # the gradient is had from x in the time it would take from the powers
 
 
 @kernel
 def cross_entropy_backward(
-    dloss: Array,
-    x: Array,
-    target: Array,
-    weight: Array | None,
-    ignore_index: int,
-    smoothing: float,
-    high: Array | None,
-    mass: Array | None,
-    powers: Array | None,
-    spend: bool,
+    dloss: Array, x: Array, target: Array, weight: Array | None, rule: Rule, kept: Kept, spend: bool
 ) -> Array:
-    """dx for dloss (rows,), from what forward gave, or None to compute it again; in the memory of powers if `spend`."""
+    """dx for dloss, from what forward gave, or None to compute it again; in the memory of powers if `spend`."""
     xp = xp_of(x)
+    dloss = of_rows(dloss, x, target, weight, rule, kept.divisor)
     wide = widened(x)
+    mass, powers = kept.mass, kept.powers
     if mass is None or powers is None:
-        powers = xp.exp(_shifted(wide)[1])
+        powers = xp.exp(shifted_rows(wide)[1])
         mass = powers.sum(axis=1)
-    hot, kept = _hot(x, target, ignore_index)
-    own = _weight_of_target(x, hot, weight) * (1 - smoothing)
-    dloss = xp.where(kept, dloss, xp.zeros_like(dloss))[:, None]
+    smoothing = rule.smoothing
+    hot, counts = hot_and_kept(x, target, rule.ignore_index)
+    own = weight_of_target(x, hot, weight) * (1 - smoothing)
+    dloss = xp.where(counts, dloss, xp.zeros_like(dloss))[:, None]
     push, pull = own, hot * own[:, None]
     if smoothing:
         every = xp.ones_like(x[:1]) if weight is None else weight[None, :]
@@ -118,25 +160,19 @@ def cross_entropy_backward(
 
 @cross_entropy_backward.cpu("float32", "float64")
 def cross_entropy_backward_cpu(
-    dloss: Array,
-    x: Array,
-    target: Array,
-    weight: Array | None,
-    ignore_index: int,
-    smoothing: float,
-    high: Array,
-    mass: Array,
-    powers: Array | None,
-    spend: bool,
+    dloss: Array, x: Array, target: Array, weight: Array | None, rule: Rule, kept: Kept, spend: bool
 ) -> Array:
-    if high is None:
-        return cross_entropy_backward.reference(dloss, x, target, weight, ignore_index, smoothing, *[None] * 3, spend)
-    kept = target != ignore_index
-    if not kept.all():
-        dloss, target = np.where(kept, dloss, x.dtype.type(0)), np.where(kept, target, 0)
+    divisor, high, mass, powers = kept
+    if high is None or mass is None:
+        return cross_entropy_backward.reference(dloss, x, target, weight, rule, Kept(divisor), spend)
+    dloss = of_rows(dloss, x, target, weight, rule, divisor)
+    smoothing = rule.smoothing
+    counts = target != rule.ignore_index
+    if not counts.all():
+        dloss, target = np.where(counts, dloss, x.dtype.type(0)), np.where(counts, target, 0)
     push = pull = dloss if weight is None else dloss * weight[target]
     if smoothing:
-        every = _factors(x, weight) * (smoothing / x.shape[1])
+        every = factors_of_classes(x, weight) * (smoothing / x.shape[1])
         pull = pull * (1 - smoothing)
         push = pull + dloss * every.sum()
     factors = (push / mass)[:, None]
@@ -157,81 +193,39 @@ def cross_entropy_backward_cpu(
     return dx
 
 
-@kernel
-def check_classes(target: Array, classes: int, ignore_index: int) -> None:
-    """Nothing here: to look at the labels would make a device wait for them."""
+@cross_entropy_backward.cuda("float32", "float64", "float16", "bfloat16")
+def cross_entropy_backward_cuda(
+    dloss: Array, x: Array, target: Array, weight: Array | None, rule: Rule, kept: Kept, spend: bool
+) -> Array:
+    divisor, high, mass, _ = kept
+    if high is None or mass is None or not x.size or (rule.reduction == "mean" and divisor is None):
+        return cross_entropy_backward.reference(dloss, x, target, weight, rule, Kept(divisor), spend)
+    dx = xp_of(x).empty(x.shape, x.dtype)
+    dloss, each = upstream(dloss)
+    given = dense(x), dense(target.astype(int64, copy=False)), None if weight is None else dense(weight)
+    settings = *x.shape, each, rule.ignore_index, float(rule.smoothing)
+    grid, block = group_grid(x)
+    _TEXT.launch("cross_entropy_backward", grid, block, dloss, *given, divisor, high, mass, dx, *settings)
+    return dx
 
 
-@check_classes.cpu("int64", "int32", "int16", "int8", "uint8")
-def check_classes_cpu(target: Array, classes: int, ignore_index: int) -> None:
-    if target.size and target.view(f"u{target.itemsize}").max() < classes:
-        return  # seen as unsigned, negative numbers are too large as well
-    bad = target[(target < 0) | (target >= classes)]
-    bad = bad[bad != ignore_index]
-    if bad.size:
-        raise IndexError(f"cross_entropy: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
+class CrossEntropy(ReadsHalf):
+    __slots__ = ("rule",)
+    rule: Rule
 
-
-def _hot(x: Array, target: Array, ignore_index: int) -> tuple[Array, Array]:
-    """(rows, classes) bool, true at the target; (rows,) bool, false for rows to ignore."""
-    return target[:, None] == counting(x, x.shape[1]), target != ignore_index
-
-
-def _weight_of_target(x: Array, hot: Array, weight: Array | None) -> Array:
-    """The class weight of each row's target, (rows,)."""
-    xp = xp_of(x)
-    if weight is None:
-        return xp.ones_like(x[:, 0])
-    return xp.where(hot, weight[None, :], xp.zeros_like(x)).sum(axis=1)
-
-
-def _shifted(x: Array) -> tuple[Array, Array]:
-    """The largest of each row, (rows,), and the row less that."""
-    high = xp_of(x).amax(x, axis=1)
-    return high, x - high[:, None]
-
-
-def _factors(x: Array, weight: Array | None) -> Array:
-    """The weight of each class, (classes,)."""
-    return xp_of(x).ones(x.shape[1], x.dtype) if weight is None else weight
-
-
-def _divisor(x: Array, target: Array, weight: Array | None, ignore_index: int) -> Array:
-    """What the mean divides by: the weights of the targets that are not ignored, a 0-d array."""
-    if weight is None:
-        return (target != ignore_index).sum().astype(widened(x[:0]).dtype)
-    hot, kept = _hot(x, target, ignore_index)
-    return (widened(_weight_of_target(x, hot, weight)) * kept).sum()
-
-
-class CrossEntropy(Primitive):
-    __slots__ = ("ignore_index", "reduction", "smoothing")
-    ignore_index: int
-    smoothing: float
-    reduction: str
-
-    def forward(
-        ctx, x: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float, reduction: str
-    ) -> Array:
-        ctx.ignore_index, ctx.smoothing, ctx.reduction = ignore_index, smoothing, reduction
+    def forward(ctx, x: Array, target: Array, weight: Array | None, rule: Rule) -> Array:
+        ctx.rule = rule
         recording = mode.enabled and ctx.edges[0] is not None
-        losses, high, mass, powers = cross_entropy_forward(x, target, weight, ignore_index, smoothing, recording)
-        divisor = _divisor(x, target, weight, ignore_index) if reduction == "mean" else None
-        ctx.save(x, target, weight, high, mass, divisor, powers)
-        if reduction == "none":
-            return losses
-        loss = widened(losses).sum()
-        return narrowed(loss if divisor is None else loss / divisor, x.dtype)
+        loss, divisor, high, mass, powers = cross_entropy_forward(x, target, weight, rule, recording)
+        ctx.save(x, target, weight, divisor, high, mass, powers)
+        return loss
 
     def backward(ctx, dy: Array) -> Array:
-        x, target, weight, high, mass, divisor, powers = ctx.saved
+        *rest, powers = ctx.saved
         if powers is not None:  # their memory becomes dx; another backward through this graph computes them again
-            ctx.saved = (x, target, weight, high, mass, divisor, None)
-        if ctx.reduction == "mean":
-            dy = dy / (_divisor(x, target, weight, ctx.ignore_index) if divisor is None else divisor)
-        if ctx.reduction != "none":
-            dy = broadcast(dy, target.shape)
-        return cross_entropy_backward(dy, x, target, weight, ctx.ignore_index, ctx.smoothing, high, mass, powers, True)
+            ctx.saved = (*rest, None)
+        x, target, weight, divisor, high, mass = rest
+        return cross_entropy_backward(dy, x, target, weight, ctx.rule, Kept(divisor, high, mass, powers), True)
 
 
 def cross_entropy(
@@ -259,6 +253,9 @@ def cross_entropy(
     Raises: ShapeError if the shapes do not fit; IndexError for a target out of range (on the CPU); ValueError for
         another reduction; RuntimeError for other bad arguments; DeviceError if the devices differ.
     Gradient: softmax(input) - onehot(target), scaled; none for target and weight, except target probabilities.
+    Kernel: kernels/cuda/cross_entropy.cu, for probabilities kernels/cuda/soft_cross_entropy.cu, a warp or a block a
+        row, the mean in the same launch. On a GPU nobody looks at the targets beforehand; one that is out of range
+        makes the loss nan.
     Source: Bridle 1990; Milakov & Gimelshein 2018, arXiv:1805.02867.
     """
     if reduction not in ("mean", "sum", "none"):
@@ -271,7 +268,7 @@ def cross_entropy(
     if weight is not None and (weight.shape != (classes,) or weight.dtype != input.dtype):
         raise ShapeError(f"cross_entropy: weight must be {input.dtype} ({classes},), got {weight.dtype} {weight.shape}")
     if target.dtype.kind in "fV":
-        return _with_probabilities(input, target, weight, reduction, float(label_smoothing))
+        return loss_with_probabilities(input, target, weight, reduction, float(label_smoothing))
     if target.dtype.kind not in "iu":
         raise RuntimeError(f"cross_entropy: targets must be integer class indices or probabilities, got {target.dtype}")
     expected = (input.shape[0], *input.shape[2:]) if input.ndim > 1 else ()
@@ -280,25 +277,7 @@ def cross_entropy(
     if weight is not None and weight.requires_grad:
         raise RuntimeError("cross_entropy: the weights have no gradient beside class indices; give weight.detach()")
     check_classes(target.array, classes, ignore_index)
-    rows = input if input.ndim == 2 else _classes_last(input).reshape((-1, classes))
+    rows = input if input.ndim == 2 else classes_last(input).reshape((-1, classes))
     flat = target if target.ndim == 1 else target.reshape((-1,))
-    loss: Tensor = CrossEntropy.apply(rows, flat, weight, ignore_index, float(label_smoothing), reduction)
+    loss: Tensor = CrossEntropy.apply(rows, flat, weight, Rule(ignore_index, float(label_smoothing), reduction))
     return loss.reshape(target.shape) if reduction == "none" and target.ndim != 1 else loss
-
-
-def _classes_last(input: Tensor) -> Tensor:
-    return input if input.ndim == 1 else input.permute((0, *range(2, input.ndim), 1))
-
-
-def _with_probabilities(
-    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
-) -> Tensor:
-    if target.shape != input.shape:
-        raise ShapeError(f"cross_entropy: probabilities need the input's shape {input.shape}, got {target.shape}")
-    logs, wanted = log_softmax(_classes_last(input), -1), _classes_last(target)
-    if smoothing:
-        wanted = wanted * (1 - smoothing) + smoothing / max(logs.shape[-1], 1)
-    losses: Tensor = -(logs * wanted if weight is None else logs * wanted * weight).sum(-1)
-    if reduction == "none":
-        return losses
-    return losses.sum() if reduction == "sum" else losses.sum() / (losses.array.size if logs.shape[-1] else 0)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float64, int64
 from gpudl.backend.kernel import kernel
+from gpudl.backend.running import Run
 from gpudl.ops.along import along_dim
 from gpudl.ops.operands import aliased
 from gpudl.ops.reduce import cast_first
@@ -25,6 +26,7 @@ __all__ = ["cumsum"]
 
 _BLOCK = 32  # elements that one matrix product sums; longer blocks cost more than they save
 _TRIANGLE = np.triu(np.ones((_BLOCK, _BLOCK)))
+_RUN = Run("Added<{T}, {A}, Itself, DividedBy>")
 
 
 @kernel
@@ -35,6 +37,11 @@ def cumsum_forward(x: Array, dim: int, reverse: bool) -> Array:
     if reverse:
         return flip(flip(wide, dim).cumsum(axis=dim, dtype=wide.dtype), dim).astype(x.dtype)
     return wide.cumsum(axis=dim, dtype=wide.dtype).astype(x.dtype, copy=False)
+
+
+@cumsum_forward.cuda("float32", "float64", "float16", "bfloat16", "int64")
+def cumsum_forward_cuda(x: Array, dim: int, reverse: bool) -> Array:
+    return _RUN.along(x, dim, reverse, x.dtype)
 
 
 @cumsum_forward.cpu("float32", "float64")
@@ -91,7 +98,7 @@ def _in_blocks(x: Array, reverse: bool) -> Array | None:
     return y
 
 
-class Cumsum(Primitive):
+class Cumsum(ReadsHalf):
     """The running sum along dim, from the other end if `reverse`."""
 
     __slots__ = ("dim", "reverse")
@@ -118,6 +125,7 @@ def cumsum(input: Tensor, dim: int | None = None, *, dtype: Any = None, axis: in
     Returns: the input's shape.
     Raises: IndexError if the dim is out of range; TypeError if it is missing.
     Gradient: for each element the sum of dy from there on.
+    Kernel: kernels/cuda/cumsum.cu, a block a row or a thread a column, long ones in parts.
     Source: Blelloch 1990.
     """
     return along_dim("cumsum", Cumsum, cast_first(input, dtype, int64), aliased("cumsum", dim, axis))

@@ -7,15 +7,53 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import MOST_BLOCKS, PACK_BYTES, THREADS, CudaText, dense
 from gpudl.backend.device import CPU, require, transfer
 from gpudl.backend.device import device as resolve
 from gpudl.backend.dtypes import dtype_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.kernel import kernel
+from gpudl.backend.strided_copy import BYTES, EVERY, memory_of
 from gpudl.ops import shape
 from gpudl.ops.cast import clone
-from gpudl.ops.operands import one_dim
+from gpudl.ops.operands import narrowed, one_dim
 
 __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "tril", "tril_indices", "triu", "triu_indices"]
+
+
+_SIZES = ((1, 16), (2, 8), (4, 4), (8, 2), (1, 1), (2, 1), (4, 1), (8, 1))  # bytes of an element, elements of a thread
+_TEXT = CudaText(
+    "math/packs.cuh",
+    "cuda/diagonal_triangle.cu",
+    kernels=tuple(f"cut_triangle<{size}, {width}>" for size, width in _SIZES),
+    dtypes=BYTES,
+)
+
+
+@kernel
+def triangle_forward(x: Array, lower: bool, diagonal: int) -> Array:
+    """x (..., rows, columns) with zeros above a diagonal (lower) or below it."""
+    xp = xp_of(x)
+    return narrowed((xp.tril if lower else xp.triu)(x, diagonal), x.dtype)  # CuPy gives float32 for bfloat16
+
+
+@triangle_forward.cuda(*EVERY)
+def triangle_forward_cuda(x: Array, lower: bool, diagonal: int) -> Array:
+    x = dense(x)
+    y = xp_of(x).empty(x.shape, x.dtype)
+    if not y.size:
+        return y
+    rows, columns = x.shape[-2:]
+    lanes = PACK_BYTES // x.itemsize
+    if columns % lanes or (x.data.ptr | y.data.ptr) % PACK_BYTES:
+        lanes = 1
+    packs, count = columns // lanes, x.size // columns
+    across = min(1 << (packs - 1).bit_length(), THREADS)
+    grid = (min(-(-count // (THREADS // across)), MOST_BLOCKS), min(-(-packs // across), 65535))
+    name = f"cut_triangle<{x.itemsize}, {lanes}>"
+    numbers = count, rows, columns, diagonal, lower
+    _TEXT.launch(name, grid, (across, THREADS // across), memory_of(y), memory_of(x), *numbers)
+    return y
 
 
 class Diagonal(Primitive):
@@ -59,10 +97,10 @@ class Triangle(Primitive):
 
     def forward(ctx, x: Array, lower: bool, diagonal: int) -> Array:
         ctx.lower, ctx.diagonal = lower, diagonal
-        return (xp_of(x).tril if lower else xp_of(x).triu)(x, diagonal)
+        return triangle_forward(x, lower, diagonal)
 
     def backward(ctx, dy: Array) -> Array:
-        return (xp_of(dy).tril if ctx.lower else xp_of(dy).triu)(dy, ctx.diagonal)
+        return triangle_forward(dy, ctx.lower, ctx.diagonal)
 
 
 def _embedded(x: Array, lengths: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Array:
@@ -132,6 +170,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
         diagonal: the last diagonal that is kept; 0 is the main one, positive ones are above.
     Raises: ShapeError for fewer than 2 dimensions.
     Gradient: tril of dy.
+    Kernel: kernels/cuda/diagonal_triangle.cu.
     """
     return _triangle("tril", input, True, diagonal)
 
@@ -144,6 +183,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
         diagonal: the first diagonal that is kept; 0 is the main one, positive ones are above.
     Raises: ShapeError for fewer than 2 dimensions.
     Gradient: triu of dy.
+    Kernel: kernels/cuda/diagonal_triangle.cu.
     """
     return _triangle("triu", input, False, diagonal)
 

@@ -16,6 +16,7 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.along import TakeAlong
+from gpudl.ops.gemm import product
 from gpudl.ops.norm import norm_gradient, over, power_norm
 from gpudl.ops.operands import Number, promoted
 
@@ -78,7 +79,7 @@ def _euclidean(x1: Array, x2: Array) -> Array:
     xp = xp_of(x1)
     a, b = x1.astype(float64, copy=False), x2.astype(float64, copy=False)
     sizes = (a * a).sum(axis=-1)[..., :, None] + (b * b).sum(axis=-1)[..., None, :]
-    squares = sizes - 2 * (a @ b.swapaxes(-1, -2))
+    squares = sizes - 2 * product(a, b.swapaxes(-1, -2))
     # What is left of the squares after cancellation is rounding where it is below this share of them.
     squares = xp.where(squares <= sizes * (8 * xp.finfo(float64).eps), xp.zeros_like(squares), squares)
     return xp.sqrt(squares).astype(x1.dtype)
@@ -89,9 +90,9 @@ def _euclidean_backward(dy: Array, x1: Array, x2: Array, y: Array) -> tuple[Arra
     dtype = x1.dtype
     share = over(dy, y).astype(float64)
     a, b = x1.astype(float64), x2.astype(float64)
-    dx1 = a * share.sum(axis=-1, keepdims=True) - share @ b
+    dx1 = a * share.sum(axis=-1, keepdims=True) - product(share, b)
     back = share.swapaxes(-1, -2)
-    dx2 = b * back.sum(axis=-1, keepdims=True) - back @ a
+    dx2 = b * back.sum(axis=-1, keepdims=True) - product(back, a)
     return dx1.astype(dtype), dx2.astype(dtype)
 
 

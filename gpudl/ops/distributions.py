@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import check_devices
-from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import quiet
-from gpudl.backend.device import to_host
-from gpudl.backend.dtypes import float32, float64, int64
+from gpudl.autograd.primitive import as_array, check_devices
+from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.backend.arrays import Array, quiet
+from gpudl.backend.debug import debugging
+from gpudl.backend.device import device_of, guarded, to_host
+from gpudl.backend.dtypes import DType, float32, float64, int64
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.create import Spec, lengths_of, placed
+from gpudl.ops.create import Spec, lengths_of, place_of, placed
 from gpudl.ops.generator import stream_of
+from gpudl.ops.random_fill import drawn
 from gpudl.ops.sample import Host, floating
 from gpudl.random import Stream
 from gpudl.random.laws import exponential
@@ -44,35 +46,46 @@ def normal(
         dtype, device, requires_grad: of the result, where both are numbers.
         generator: draws from it in place of the program's own streams.
     Returns: where a tensor is given, its dtype and device (mean's before std's).
-    Raises: RuntimeError for a negative std, or tensors that are not floating point; TypeError for a size beside
-        tensors, or none beside numbers; ShapeError if the shapes do not broadcast; DeviceError across devices.
+    Raises: RuntimeError for a negative std, if a device holds it in debug mode only, or tensors that are not floating
+        point; TypeError for a size beside tensors, or none beside numbers; ShapeError if the shapes do not broadcast;
+        DeviceError across devices.
     Gradient: none.
     """
     leading = next((each for each in (mean, std) if isinstance(each, Tensor)), None)
     if (leading is None) == (size is None):
         raise TypeError("normal: give a tensor for mean or std, or else a size")
     if leading is None:
-        _check_std(np.asarray(std))
+        _check_std(np.float64(std))
         kind, lengths = floating("normal", dtype), lengths_of((size,))
-        return placed(stream_of(generator).normal(lengths, float(mean), float(std), kind), device, requires_grad)
+        made = drawn(place_of(device), lengths, kind, stream_of(generator), "normal", float(mean), float(std))
+        return wrap(made, None).requires_grad_() if requires_grad else wrap(made, None)
     check_devices("normal", (mean, std))
-    arrays = [to_host(each.array) if isinstance(each, Tensor) else np.asarray(float(each)) for each in (mean, std)]
     kind = floating("normal", leading.dtype)
     floating("normal", std.dtype if isinstance(std, Tensor) else None)
-    _check_std(arrays[1])
+    middle, spread = (
+        each.array.astype(float64) if isinstance(each, Tensor) else np.float64(each) for each in (mean, std)
+    )
+    _check_std(spread)
     try:
-        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        shape = np.broadcast_shapes(middle.shape, spread.shape)
     except ValueError as error:
-        raise ShapeError(f"normal: mean {arrays[0].shape} and std {arrays[1].shape} do not broadcast") from error
-    drawn = stream_of(generator).normal(shape, dtype=float64)
-    drawn *= arrays[1].astype(float64)
-    drawn += arrays[0].astype(float64)
-    return placed(drawn.astype(kind, copy=False), leading.device)
+        raise ShapeError(f"normal: mean {middle.shape} and std {spread.shape} do not broadcast") from error
+    with guarded(leading.array):
+        numbers = drawn(leading.device, shape, float64, stream_of(generator), "normal", 0.0, 1.0)
+        numbers *= spread
+        numbers += middle
+        return wrap(numbers.astype(kind, copy=False), None)
 
 
-def _check_std(std: Host) -> None:
-    if not (std.astype(float64) >= 0).all():
+def _check_std(std: Array) -> None:
+    """What a device holds is looked at in debug mode only, since the host would wait for it."""
+    if (looks(std) or debugging()) and not bool((std >= 0).all()):
         raise RuntimeError("normal: standard deviations must be >= 0")
+
+
+def looks(x: Array) -> bool:
+    """True for what the host can look at without waiting: its own arrays, and numbers."""
+    return isinstance(x, (np.ndarray, np.generic))
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Stream | None = None) -> Tensor:
@@ -83,28 +96,42 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Stream | None
         p: one probability for all elements instead; the input then gives only the shape, dtype and device.
         generator: draws from it in place of the program's own streams.
     Returns: shape, dtype and device of the input.
-    Raises: RuntimeError for a probability out of range, or an input of integers without p.
+    Raises: RuntimeError for a probability out of range, if a device holds it in debug mode only, or an input of
+        integers without p.
     Gradient: none.
     """
-    chances: Any = to_host(input.array) if p is None else p
-    if p is None:
-        floating("bernoulli", input.dtype)
-    return placed(coins("bernoulli", stream_of(generator), chances, input.shape).astype(input.dtype), input.device)
+    stream = stream_of(generator)
+    if p is not None:
+        chance = probability("bernoulli", p)
+        return wrap(drawn(input.device, input.shape, input.dtype, stream, "coin", chance, True), None)
+    floating("bernoulli", input.dtype)
+    return wrap(coins("bernoulli", stream, input.array, input.shape, input.dtype), None)
 
 
-def coins(name: str, stream: Stream, chances: Any, shape: tuple[int, ...]) -> Host:
-    """True with these probabilities, a number or an array that broadcasts to the shape.
+def probability(name: str, p: Any) -> float:
+    """The number itself.
+
+    Raises: RuntimeError if it is out of range.
+    """
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"{name}: probabilities must be in [0, 1]")
+    return float(p)
+
+
+def coins(name: str, stream: Stream, chances: Array, shape: tuple[int, ...], dtype: DType) -> Array:
+    """1 with these probabilities, an array that broadcasts to the shape, and else 0; of a dtype, where they are.
 
     Uniform numbers of 24 bits are compared with them, of 53 bits for float64 probabilities.
 
-    Raises: RuntimeError for a probability out of range.
+    Raises: RuntimeError for a probability out of range; of a device's only in debug mode, since the host would wait.
     """
-    chances = np.asarray(chances)
-    wide = chances.astype(float32) if chances.dtype.itemsize == 2 else chances
-    if not ((wide >= 0) & (wide <= 1)).all():
-        raise RuntimeError(f"{name}: probabilities must be in [0, 1]")
-    drawn = stream.uniform(shape, dtype=float64 if wide.dtype == float64 else float32)
-    return np.asarray(drawn < wide)
+    with guarded(chances):
+        wide = chances.astype(float32) if chances.dtype.itemsize == 2 else chances
+        if (looks(wide) or debugging()) and not bool(((wide >= 0) & (wide <= 1)).all()):
+            raise RuntimeError(f"{name}: probabilities must be in [0, 1]")
+        kind = float64 if wide.dtype == float64 else float32
+        numbers = drawn(device_of(chances), shape, kind, stream, "uniform", 0.0, 1.0)
+        return as_array((numbers < wide).astype(dtype))
 
 
 def multinomial(
@@ -141,15 +168,15 @@ def multinomial(
         sums = weights.cumsum(1)
         goals = stream.uniform((rows, count), dtype=float64) * sums[:, -1:]
         goals = np.minimum(goals, np.nextafter(sums[:, -1:], 0))  # for what rounds up to the sum itself
-        drawn = np.empty((rows, count), int64)
+        picked = np.empty((rows, count), int64)
         for row in range(rows):
-            drawn[row] = np.searchsorted(sums[row], goals[row], side="right")
+            picked[row] = np.searchsorted(sums[row], goals[row], side="right")
     else:
         with quiet():
             times = exponential(stream, weights.size).reshape(weights.shape) / weights
         times[weights == 0] = np.inf  # also for a time of 0
-        drawn = _earliest(times, count)
-    return placed(np.ascontiguousarray(drawn.reshape(*input.shape[:-1], count)), input.device)
+        picked = _earliest(times, count)
+    return placed(np.ascontiguousarray(picked.reshape(*input.shape[:-1], count)), input.device)
 
 
 def _earliest(times: Host, count: int) -> Host:
@@ -176,5 +203,5 @@ def poisson(input: Tensor, generator: Stream | None = None) -> Tensor:
     rates = to_host(input.array).astype(float64)
     if not (np.isfinite(rates) & (rates >= 0)).all():
         raise RuntimeError("poisson: rates must be finite and >= 0")
-    drawn = poisson_numbers(stream_of(generator), rates.reshape(-1)).reshape(rates.shape)
-    return placed(drawn.astype(input.dtype), input.device)
+    numbers = poisson_numbers(stream_of(generator), rates.reshape(-1)).reshape(rates.shape)
+    return placed(numbers.astype(input.dtype), input.device)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from gpudl.autograd.inplace import assign
-from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.tensor import Tensor
+from gpudl.backend.dtypes import float32
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.dropout import Dropout
-from gpudl.ops.random_bits import kept, placed
+from gpudl.ops.random_bits import Drop
 from gpudl.random import sampling_stream
 
 __all__ = ["alpha_dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
@@ -105,29 +108,30 @@ def _channels(name: str, input: Tensor, p: float, batched: bool = True) -> tuple
     return (*input.shape[:lead], *(1,) * (input.ndim - lead))
 
 
-def _keep(name: str, input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
+def _drop(name: str, input: Tensor, p: float, scale: float, shape: tuple[int, ...]) -> Drop:
     if input.dtype.kind not in "fV":
         raise RuntimeError(f"{name}: the input is {input.dtype}; cast it to a floating dtype first")
-    return wrap(placed(kept(sampling_stream(), math.prod(shape), p).reshape(shape), input.array), None)
+    stream = sampling_stream()
+    return Drop(stream.key, stream.index, p, scale, input.array.size // math.prod(shape))
 
 
 def _whole_channels(name: str, input: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
     if not training or not p or not input.array.size:
         return input
-    keep = _keep(name, input, p, _channels(name, input, p, batched))
-    result: Tensor = Dropout.apply(input, keep.array, 1 / (1 - p) if p < 1 else 0.0)
+    drop = _drop(name, input, p, 1 / (1 - p) if p < 1 else 0.0, _channels(name, input, p, batched))
+    result: Tensor = Dropout.apply(input, None, None, drop)
     return assign(input, result, name) if inplace else result
 
 
 def _alpha(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Tensor:
     if not training or not p or not input.array.size:
         return input
-    keep = _keep(name, input, p, shape)
-    if p == 1:
-        result: Tensor = Dropout.apply(input, keep.array, 0.0)
-    else:
-        scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_LIMIT**2))
+    scale = 1 / math.sqrt((1 - p) * (1 + p * _SELU_LIMIT**2)) if p < 1 else 0.0
+    drop = _drop(name, input, p, scale, shape)
+    if p < 1:
         # Of the dropped, limit * scale * (p - 1) remains; of the kept, limit * scale * p beside themselves.
-        shift = (keep.to(input.dtype) + (p - 1)) * (_SELU_LIMIT * scale)
-        result = Dropout.apply(input, keep.array, scale) + shift
+        shifts = np.array([0, 1], float32 if input.dtype.itemsize == 2 else input.dtype) + (p - 1)
+        low, high = (shifts * (_SELU_LIMIT * scale)).tolist()
+        drop = drop._replace(low=low, high=high)
+    result: Tensor = Dropout.apply(input, None, None, drop)
     return assign(input, result, name) if inplace else result

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.device import to_host
 from gpudl.backend.dtypes import DType, category, dtype_of, float32, get_default_dtype, is_floating, largest
 
 __all__ = ["can_cast", "finfo", "iinfo", "is_floating_point", "is_nonzero", "is_signed", "is_tensor"]
@@ -104,7 +105,7 @@ def is_nonzero(input: Tensor) -> bool:
     """
     if input.array.size != 1:
         raise RuntimeError(f"is_nonzero: a tensor of shape {input.shape} has {input.array.size} elements, not one")
-    return bool(input.array.item())
+    return bool(to_host(input.array).item())
 
 
 def _dtype(input: Tensor) -> DType:

@@ -11,12 +11,13 @@ import functools
 import math
 from typing import Any
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import mul
-from gpudl.ops.matmul import integer_product, matmul
+from gpudl.ops.gemm import integer_product, product
+from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import diagonal_view
 from gpudl.ops.operands import one_dim, result_type
 from gpudl.ops.reduce import sum as sum_
@@ -26,7 +27,7 @@ from gpudl.ops.subscripts import Labels, Operand, plan_of, planned
 __all__ = ["einsum", "inner", "tensordot"]
 
 
-class Contract(Primitive):
+class Contract(ReadsHalf):
     """The sum of products of two tensors, whose dimensions have labels, over the labels that the result lacks.
 
     Every label of the result is one of the tensors', every label that only one tensor has is one of the result's, and
@@ -68,7 +69,7 @@ def _contract(x: Array, y: Array, x_labels: Labels, y_labels: Labels, z_labels: 
             x = x.reshape((*lead, math.prod(row_shape), inner))
         if columns != 1 or steps.inner != 1:
             y = y.reshape((*lead, inner, math.prod(column_shape)))
-        z = x @ y if x.dtype.kind == "f" else integer_product(x, y)
+        z = product(x, y) if x.dtype.kind in "fV" else integer_product(x, y)
         if rows != 1 or columns != 1:
             z = z.reshape((*lead, *row_shape, *column_shape))
     return z if steps.z_order is None else z.transpose(steps.z_order)

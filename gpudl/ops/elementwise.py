@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, overload
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
+from gpudl.autograd.widen import OneRounding
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import CudaText, dense, spread
 from gpudl.backend.dtypes import DType
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.kernel import kernel
+from gpudl.ops.choices import where_backward
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.operands import Binary, Number, fitted, operand, result_type, sum_to_shape
 from gpudl.ops.unary import tensor_only
 
@@ -17,7 +23,53 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Abs(Primitive):
+_CLAMP = "map_forward<{T}, {A}, Clamp, {A}, {A}>", "map_backward<{T}, {A}, Clamp, {A}, {A}>"
+_TEXT = CudaText("math/numbers.cuh", "math/packs.cuh", "math/elementwise.cuh", "cuda/map.cu", kernels=_CLAMP)
+
+
+@kernel
+def abs_backward(dy: Array, x: Array) -> Array:
+    """dx = dy * sign(x)."""
+    return dy * _sign(x)
+
+
+cuda_maps("math/elementwise.cuh", abs_backward)
+
+
+@kernel
+def clamp_forward(x: Array, low: float | None, high: float | None) -> Array:
+    """y = min(max(x, low), high), without the one or the other where that is None; nan stays nan."""
+    y = x if low is None else xp_of(x).maximum(x, low)
+    return y if high is None else xp_of(x).minimum(y, high)
+
+
+@clamp_forward.cuda("float32", "float64", "float16", "bfloat16")
+def clamp_forward_cuda(x: Array, low: float | None, high: float | None) -> Array:
+    x = dense(x)
+    y = xp_of(x).empty(x.shape, x.dtype)
+    _TEXT.launch(_CLAMP[0], *spread(x), x, y, x.size, *_bounds(low, high))
+    return y
+
+
+@kernel
+def clamp_backward(dy: Array, x: Array, low: float | None, high: float | None) -> Array:
+    """dx = dy where low <= x <= high, else 0."""
+    inside = x <= high if low is None else x >= low if high is None else (x >= low) & (x <= high)
+    return xp_of(x).where(inside, dy, dy.dtype.type(0))
+
+
+@clamp_backward.cuda("float32", "float64", "float16", "bfloat16")
+def clamp_backward_cuda(dy: Array, x: Array, low: float | None, high: float | None) -> Array:
+    dx = xp_of(dy).empty(dy.shape, dy.dtype)
+    _TEXT.launch(_CLAMP[1], *spread(dx), dense(dy), dense(x), dx, dx.size, *_bounds(low, high))
+    return dx
+
+
+def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+
+
+class Abs(OneRounding):
     __slots__ = ()
 
     def forward(ctx, x: Array) -> Array:
@@ -26,10 +78,10 @@ class Abs(Primitive):
 
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
-        return dy * _sign(x)
+        return abs_backward(dy, x)
 
 
-class Sign(Primitive):
+class Sign(OneRounding):
     """The sign; its derivative is 0 wherever there is one."""
 
     __slots__ = ()
@@ -48,7 +100,7 @@ def _sign(x: Array) -> Array:
     return x.copy() if x.dtype.kind == "b" else (x > 0).astype(x.dtype) - (x < 0)
 
 
-class Where(Binary):
+class Where(OneRounding, Binary):
     __slots__ = ()
 
     def forward(ctx, condition: Array, x: Array, y: Array) -> Array:
@@ -59,11 +111,15 @@ class Where(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, ...]:
         (condition,) = ctx.saved
-        xp = xp_of(condition)
-        zero = xp.zeros_like(dz)
-        dx = xp.where(condition, dz, zero) if ctx.edges[1] else None
-        dy = xp.where(condition, zero, dz) if ctx.edges[2] else None
-        return (None, *ctx.fit(dx, dy))
+        wants = ctx.edges[1] is not None, ctx.edges[2] is not None
+        return (None, *ctx.fit(*where_backward(dz, condition, wants)))
+
+
+class Limit(Map):
+    """x limited to [low, high]: numbers, or None."""
+
+    __slots__ = ()
+    kernels = clamp_forward, clamp_backward
 
 
 class Clamp(Primitive):
@@ -89,8 +145,7 @@ class Clamp(Primitive):
             taken[1] = x < low if high is None else (x < low) & (low <= high)
         if for_high:
             taken[2] = x > high if low is None else (x > high) | (low > high)
-        xp = xp_of(x)
-        zero = xp.zeros_like(dy)
+        xp, zero = xp_of(x), dy.dtype.type(0)
         return tuple(
             None if hit is None else sum_to_shape(xp.where(hit, dy, zero), shape)
             for hit, shape in zip(taken, ctx.shapes)
@@ -133,14 +188,16 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         raise RuntimeError(f"where: the condition must be bool, got {condition.dtype}")
     x, y = operand("where", input), operand("where", other)
     dtype = result_type(x, y)
-    return Where.apply(condition, _filler(condition, x, dtype), _filler(condition, y, dtype))
+    if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+        y = condition.new_full((), y, dtype=dtype)
+    return Where.apply(condition, _filler("where", x, dtype), _filler("where", y, dtype))
 
 
-def _filler(like: Tensor, value: Tensor | Number, dtype: DType) -> Tensor:
-    """A tensor as `dtype`; a number as a 0-d tensor where `like` is."""
+def _filler(name: str, value: Tensor | Number, dtype: DType) -> Any:
+    """A tensor as `dtype`; a number as one of that dtype, which a kernel takes with its arguments."""
     if isinstance(value, Tensor):
         return value if value.array.dtype == dtype else value.to(dtype)
-    return like.new_full((), value, dtype=dtype)
+    return dtype.type(fitted(name, value, dtype))
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
@@ -157,7 +214,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         raise RuntimeError(f"masked_fill: the mask must be bool, got {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
         raise ShapeError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {value.shape}")
-    return Where.apply(mask, _filler(input, value, input.dtype), input)  # type: ignore[no-any-return]
+    return Where.apply(mask, _filler("masked_fill", value, input.dtype), input)  # type: ignore[no-any-return]
 
 
 _PLAIN = (int, float, type(None))
@@ -174,7 +231,7 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     if min is None and max is None:
         raise RuntimeError("clamp: give min, max or both")
     if input.array.dtype.kind in "fV" and type(min) in _PLAIN and type(max) in _PLAIN:
-        return Clamp.apply(input, min, max)  # type: ignore[no-any-return]
+        return Limit.apply(input, None, min, max)  # type: ignore[no-any-return]
     dtype = result_type(*(operand("clamp", each) for each in (input, min, max) if each is not None))
     if dtype.kind == "b":
         raise RuntimeError("clamp: bools have no order; cast the input to a number first")

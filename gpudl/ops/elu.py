@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.parts import in_parts
 
 __all__ = ["elu"]
@@ -56,19 +56,12 @@ def _elu_backward(dy: Array, x: Array, depth: float, scale: float, rate: float) 
 
 
 in_parts(elu_backward, _elu_backward)
+cuda_maps("math/elu.cuh", elu_forward, elu_backward)
 
 
-class Elu(Primitive):
-    __slots__ = ("settings",)
-    settings: tuple[float, float, float]
-
-    def forward(ctx, x: Array, depth: float, scale: float, rate: float) -> Array:
-        ctx.settings = depth, scale, rate
-        ctx.save(x)
-        return elu_forward(x, depth, scale, rate)
-
-    def backward(ctx, dy: Array) -> Array:
-        return elu_backward(dy, *ctx.saved, *ctx.settings)
+class Elu(Map):
+    __slots__ = ()
+    kernels = elu_forward, elu_backward
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -81,6 +74,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers, and for a leaf that requires grad in place.
     Gradient: dy where input > 0, else dy * alpha * exp(input).
+    Kernel: kernels/math/elu.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Clevert, Unterthiner, Hochreiter 2015, arXiv:1511.07289.
     """
     return activated(Elu, "elu", input, float(alpha), 1.0, 1.0, inplace=inplace)

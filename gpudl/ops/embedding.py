@@ -12,7 +12,10 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
-from gpudl.ops.accumulate import summed_rows
+from gpudl.backend.scatter import combine_at
+from gpudl.backend.strided_copy import reshaped
+from gpudl.backend.take_rows import taken
+from gpudl.ops.accumulate import counts_at, summed_rows
 from gpudl.ops.embedding_table import check_table, renormalize_
 from gpudl.ops.operands import narrowed, widened
 
@@ -25,6 +28,11 @@ def embedding_forward(w: Array, index: Array) -> Array:
     return xp_of(w).take(w, index, axis=0)
 
 
+@embedding_forward.cuda("float32", "float64", "float16", "bfloat16")
+def embedding_forward_cuda(w: Array, index: Array) -> Array:
+    return taken(w, index)
+
+
 @kernel
 def embedding_backward(dy: Array, index: Array, count: int, skipped: int, by_frequency: bool) -> Array:
     """dw (count, features): dy summed by index, 0 at row `skipped`; by_frequency: the mean in place of the sum."""
@@ -33,8 +41,16 @@ def embedding_backward(dy: Array, index: Array, count: int, skipped: int, by_fre
     if skipped >= 0:
         dw[skipped] = 0
     if by_frequency:
-        often = xp.maximum(xp.bincount(flat, minlength=count), 1)[:, None]
+        often = xp.maximum(counts_at(flat, count), 1)[:, None]
         dw = narrowed(widened(dw) / often.astype(widened(dw[:0]).dtype), dw.dtype)
+    return dw
+
+
+@embedding_backward.cuda("float32", "float64", "float16", "bfloat16")
+def embedding_backward_cuda(dy: Array, index: Array, count: int, skipped: int, by_frequency: bool) -> Array:
+    dw, flat = xp_of(dy).zeros((count, dy.shape[-1]), dy.dtype), index.reshape(-1)
+    rows = reshaped(dy, (flat.size, dy.shape[-1]))
+    combine_at("add", dw, flat, rows, fresh=True, skipped=skipped, divides=by_frequency)
     return dw
 
 
@@ -98,6 +114,7 @@ def embedding(
         RuntimeError for other indices' dtypes; AssertionError for a padding_idx out of range; NotImplementedError
         for sparse.
     Gradient: to each row of weight the sum of dy over its places in the input.
+    Kernel: kernels/cuda/take_rows.cu, 16 bytes of a row a thread; backward kernels/cuda/accumulate.cu.
     Source: Bengio, Ducharme, Vincent & Jauvin 2003.
     """
     skipped = check_table("embedding", input, weight, padding_idx, sparse)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpudl.autograd.grad_mode import no_grad
 from gpudl.autograd.inplace import rebind
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, quiet, xp_of
 from gpudl.backend.dtypes import int32, int64
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.accumulate import check_indices
+from gpudl.backend.take_rows import taken
+from gpudl.ops.accumulate import check_indices, put_rows_
 from gpudl.ops.operands import widened
 from gpudl.ops.pnorm import norm_of
 
@@ -40,8 +43,10 @@ def renormalize_(name: str, weight: Tensor, index: Array, max_norm: float, p: fl
         raise RuntimeError(f"{name}: max_norm needs a floating weight, got {weight.dtype}")
     with no_grad(), quiet():
         xp, table = xp_of(weight.array), weight.array
-        rows = xp.unique(index)
-        found = widened(table[rows])
+        # On a device a row that is asked for twice is scaled twice alike: how many there are nobody waits to know.
+        rows = xp.unique(index) if type(index) is np.ndarray else index.reshape(-1)
+        found = widened(taken(table, rows))
         norms = norm_of(found, p, (1,), True)
-        table[rows] = xp.where(norms > max_norm, found * (max_norm / (norms + 1e-7)), found).astype(table.dtype)
+        bounded = xp.where(norms > max_norm, found * (max_norm / (norms + 1e-7)), found).astype(table.dtype)
+        put_rows_(table, rows, bounded)
         rebind(weight, None)

@@ -12,28 +12,16 @@ from gpudl.ops.operands import Binary, Number, as_tensors, tensors
 from gpudl.ops.unary import OfInput, OfResult, floating
 
 __all__ = [
-    "exp",
     "exp2",
     "expm1",
-    "log",
     "log1p",
     "log2",
     "log10",
     "logaddexp",
     "logaddexp2",
     "logit",
-    "sigmoid",
     "xlogy",
 ]  # fmt: skip
-
-
-class Exp(OfResult):
-    __slots__ = ()
-    function = "exp"
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * y
 
 
 class Exp2(OfResult):
@@ -52,15 +40,6 @@ class Expm1(OfResult):
     def backward(ctx, dy: Array) -> Array:
         (y,) = ctx.saved
         return dy * (y + 1)
-
-
-class Log(OfInput):
-    __slots__ = ()
-    function = "log"
-
-    def backward(ctx, dy: Array) -> Array:
-        (x,) = ctx.saved
-        return dy / x
 
 
 class Log2(OfInput):
@@ -112,20 +91,6 @@ class Logit(Primitive):
         return xp.where(outside, xp.zeros_like(dy) + beyond, dy / abs(x * (1 - x)))
 
 
-class Sigmoid(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        # exp may overflow, to the right limit; (tanh(x / 2) + 1) / 2 would lose all digits of small results.
-        y = 1 / (xp_of(x).exp(-x) + 1)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (1 - y) * y
-
-
 class Logaddexp(Binary):
     __slots__ = ()
 
@@ -171,11 +136,6 @@ class Xlogy(Binary):
         return ctx.fit(dx, dz * x / y if for_y else None)
 
 
-def exp(input: Tensor) -> Tensor:
-    """e ** input. Gradient: dy * result."""
-    return Exp.apply(floating("exp", input))  # type: ignore[no-any-return]
-
-
 def exp2(input: Tensor) -> Tensor:
     """2 ** input. Gradient: dy * result * log(2)."""
     return Exp2.apply(floating("exp2", input))  # type: ignore[no-any-return]
@@ -184,11 +144,6 @@ def exp2(input: Tensor) -> Tensor:
 def expm1(input: Tensor) -> Tensor:
     """e ** input - 1, exact for small inputs. Gradient: dy * (result + 1)."""
     return Expm1.apply(floating("expm1", input))  # type: ignore[no-any-return]
-
-
-def log(input: Tensor) -> Tensor:
-    """The natural logarithm: -inf at 0, nan below. Gradient: dy / input."""
-    return Log.apply(floating("log", input))  # type: ignore[no-any-return]
 
 
 def log2(input: Tensor) -> Tensor:
@@ -216,11 +171,6 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     Gradient: dy / (input * (1 - input)) inside; outside 0 with eps, nan without.
     """
     return Logit.apply(floating("logit", input), eps)  # type: ignore[no-any-return]
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + exp(-input)), without overflow. Gradient: dy * result * (1 - result)."""
-    return Sigmoid.apply(floating("sigmoid", input))  # type: ignore[no-any-return]
 
 
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:

@@ -7,38 +7,131 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.folds import Fold
+from gpudl.backend.kernel import kernel
 from gpudl.ops.along import put_along
 from gpudl.ops.arithmetic import maximum, minimum
 from gpudl.ops.operands import Dim, aliased, dims_of, one_dim
-from gpudl.ops.reduce import Counting, Reduction
+from gpudl.ops.reduce import Reduction
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "min"]
+
+
+_FLOATS = "float32", "float64", "float16", "bfloat16"
+_EVERY = *_FLOATS, "bool", "uint8", "int8", "int16", "int32", "int64"
+_EXTREME, _PLACE = (
+    {
+        largest: Fold(f"{op}, {str(largest).lower()}{rest}>", "math/extreme.cuh", slope=f"{slope}<{{T}}, {{A}}>")
+        for largest in (True, False)
+    }
+    for op, rest, slope in (("Extreme<{T}, {A}", ", Itself", "ExtremeSlope"), ("Place<{T}, {A}", "", "PlaceSlope"))
+)
+
+
+@kernel
+def extreme_forward(
+    x: Array, dims: tuple[int, ...], keepdim: bool, largest: bool, with_count: bool
+) -> tuple[Array, Array | None]:
+    """The largest or smallest elements, and how many each are equal to it, if asked for and known by the way."""
+    return (x.max if largest else x.min)(axis=dims, keepdims=keepdim), None
+
+
+@extreme_forward.cuda(*_EVERY)
+def extreme_forward_cuda(
+    x: Array, dims: tuple[int, ...], keepdim: bool, largest: bool, with_count: bool
+) -> tuple[Array, Array | None]:
+    if with_count:
+        return _EXTREME[largest](x, dims, keepdim, x.dtype, int64)  # type: ignore[no-any-return]
+    return _EXTREME[largest](x, dims, keepdim, x.dtype), None
+
+
+@kernel
+def extreme_backward(dy: Array, x: Array, y: Array, count: Array | None, dims: tuple[int, ...]) -> Array:
+    """dx = dy / count for the elements that are y, 0 for others; None for an unknown count. dims: at length 1."""
+    # The extreme of values with a nan among them is nan, which x == y would miss.
+    hit = ((x == y) | ((x != x) & (y != y))).astype(dy.dtype)
+    return hit * (dy / hit.sum(axis=dims, keepdims=True))
+
+
+@extreme_backward.cuda(*_FLOATS)
+def extreme_backward_cuda(dy: Array, x: Array, y: Array, count: Array | None, dims: tuple[int, ...]) -> Array:
+    if count is None:
+        return extreme_backward.reference(dy, x, y, count, dims)
+    return _EXTREME[True].slope(dy, x, dims, y, count)
+
+
+@kernel
+def place_forward(x: Array, dim: int, largest: bool) -> tuple[Array, Array]:
+    """The index of the largest or smallest element along dim, which stays at length 1, and the element."""
+    xp = xp_of(x)
+    indices = (xp.argmax if largest else xp.argmin)(x, axis=dim, keepdims=True)
+    return indices, xp.take_along_axis(x, indices, dim)
+
+
+@place_forward.cuda(*_EVERY)
+def place_forward_cuda(x: Array, dim: int, largest: bool) -> tuple[Array, Array]:
+    return _PLACE[largest](x, dim, True, int64, x.dtype)  # type: ignore[no-any-return]
+
+
+@kernel
+def position_forward(x: Array, dim: int | None, keepdim: bool, largest: bool) -> Array:
+    """The index of the largest or smallest element along dim, or of all in C order."""
+    return (xp_of(x).argmax if largest else xp_of(x).argmin)(x, axis=dim, keepdims=keepdim)
+
+
+@position_forward.cuda(*_EVERY)
+def position_forward_cuda(x: Array, dim: int | None, keepdim: bool, largest: bool) -> Array:
+    if dim is not None:
+        return _PLACE[largest](x, dim, keepdim, int64)
+    return _PLACE[largest](x.reshape(-1), 0, False, int64).reshape((1,) * x.ndim if keepdim else ())
+
+
+@kernel
+def place_backward(dy: Array, indices: Array, dim: int, length: int) -> Array:
+    """dx: zeros, `length` along dim, with dy where the indices, of its shape, are."""
+    return put_along(dy, indices, dim, length)
+
+
+@place_backward.cuda(*_FLOATS)
+def place_backward_cuda(dy: Array, indices: Array, dim: int, length: int) -> Array:
+    dx = xp_of(dy).empty((*dy.shape[:dim], length, *dy.shape[dim + 1 :]), dy.dtype)
+    return _PLACE[True].slope(dy, dx, dim, indices, None, blank=True)
 
 
 class Extreme(Reduction):
     """amax or amin: equal elements share the gradient."""
 
-    __slots__ = ()
+    __slots__ = ("equal",)
+    equal: Array | None
 
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool, largest: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        y = (x.max if largest else x.min)(axis=dims, keepdims=keepdim)
+        y, ctx.equal = extreme_forward(x, dims, keepdim, largest, mode.enabled and ctx.edges[0] is not None)
         ctx.save(x, y)
         return y
 
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
-        # The extreme of values with a nan among them is nan, which x == y would miss.
-        y = ctx.spread(y)
-        hit = ((x == y) | ((x != x) & (y != y))).astype(dy.dtype)
-        return hit * (ctx.spread(dy) / hit.sum(axis=ctx.dims, keepdims=True))
+        return extreme_backward(ctx.spread(dy), x, ctx.spread(y), ctx.equal, ctx.dims)
 
 
-class ExtremeAlong(Primitive):
+class Position(ReadsHalf):
+    """The index of the largest or smallest element, the first among equals."""
+
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, dim: int | None, keepdim: bool, largest: bool) -> Array:
+        return position_forward(x, dim, keepdim, largest)
+
+
+class ExtremeAlong(ReadsHalf):
     """The extreme values along one dimension, and where they are; the first counts among equals."""
 
     __slots__ = ("dim", "indices", "length", "scalar")
@@ -48,19 +141,17 @@ class ExtremeAlong(Primitive):
     scalar: bool
 
     def forward(ctx, x: Array, dim: int, keepdim: bool, largest: bool) -> tuple[Array, Array]:
-        xp = xp_of(x)
         ctx.scalar = x.ndim == 0
         line = x.reshape(1) if ctx.scalar else x
         ctx.dim, ctx.length = dim, line.shape[dim]
-        indices = xp.expand_dims((line.argmax if largest else line.argmin)(axis=dim), dim)
-        values = xp.take_along_axis(line, indices, dim)
+        indices, values = place_forward(line, dim, largest)
         ctx.indices = indices.copy()  # the result, a view of them, is the user's to change
         if keepdim and not ctx.scalar:
             return values, indices
         return values.squeeze(dim), indices.squeeze(dim)
 
     def backward(ctx, dy: Array, _: Array) -> Array:
-        dx = put_along(dy.reshape(ctx.indices.shape), ctx.indices, ctx.dim, ctx.length)
+        dx = place_backward(dy.reshape(ctx.indices.shape), ctx.indices, ctx.dim, ctx.length)
         return dx.reshape(()) if ctx.scalar else dx
 
 
@@ -163,7 +254,7 @@ def _position(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
         raise IndexError(f"{name}: shape {input.shape} has nothing to compare")
     if place is not None and not input.ndim:
         place = None
-    return Counting.apply(input, name, place, keepdim)  # type: ignore[no-any-return]
+    return Position.apply(input, place, keepdim, name == "argmax")  # type: ignore[no-any-return]
 
 
 def argmax(

@@ -13,6 +13,8 @@ from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, node_of
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.on_host import linalg_of
+from gpudl.ops.gemm import product
 from gpudl.ops.matrices import identity, lapack, need_matrices, on_diagonal, triangle, turned
 from gpudl.ops.triangular import triangular
 
@@ -31,9 +33,9 @@ class Qr(Primitive):
         ctx.mode = mode
         xp = xp_of(x)
         if mode == "r":
-            q, r = xp.zeros((0,), x.dtype), xp.linalg.qr(x, mode)
+            q, r = xp.zeros((0,), x.dtype), linalg_of(x).qr(x, mode)
         else:
-            q, r = xp.linalg.qr(x, mode)
+            q, r = linalg_of(x).qr(x, mode)
         ctx.save(q, r)
         return q, r
 
@@ -51,16 +53,16 @@ class Qr(Primitive):
             return xp.concatenate([_qr_backward(dq, None, q, r[..., :rows]), xp.zeros_like(r[..., rows:])], -1)
         # x = (x1, x2) with x1 square, x1 = Q R1 and R2 = Q^T x2: the factors of x1, and a product.
         dtail = dr[..., rows:]
-        of_tail = q @ r[..., rows:] @ turned(dtail)
+        of_tail = product(product(q, r[..., rows:]), turned(dtail))
         dq = of_tail if dq is None else dq + of_tail
-        return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), q @ dtail], -1)
+        return xp.concatenate([_qr_backward(dq, dr[..., :rows], q, r[..., :rows]), product(q, dtail)], -1)
 
 
 def _qr_backward(dq: Any, dr: Any, q: Array, r: Array) -> Array:
     """dx = (dQ + Q S) R^-T, where S is symmetric, its lower triangle that of R dR^T - dQ^T Q."""
-    inner = 0 if dr is None else r @ turned(dr)
-    inner = triangle(inner if dq is None else inner - turned(dq) @ q, upper=False)
-    dx = q @ (inner + turned(triangle(inner, upper=False, strict=True)))
+    inner = 0 if dr is None else product(r, turned(dr))
+    inner = triangle(inner if dq is None else inner - product(turned(dq), q), upper=False)
+    dx = product(q, inner + turned(triangle(inner, upper=False, strict=True)))
     return turned(triangular(r, turned(dx if dq is None else dq + dx), True, False))
 
 
@@ -69,7 +71,7 @@ class Svd(Primitive):
     fills = False
 
     def forward(ctx, x: Array, full_matrices: bool, name: str) -> tuple[Array, Array, Array]:
-        u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp_of(x).linalg.svd(each, full_matrices)), x)
+        u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(linalg_of(x).svd(each, full_matrices)), x)
         ctx.save(u, s, vh)
         return u, s, vh
 
@@ -79,25 +81,25 @@ class Svd(Primitive):
         rows, columns = u.shape[-2], vh.shape[-1]
         u, vh = u[..., :count], vh[..., :count, :]
         if du is None and dvh is None:
-            return u * ds[..., None, :] @ vh
+            return product(u * ds[..., None, :], vh)
         inner = 0 if ds is None else on_diagonal(ds)
         squares = s * s
         gap = squares[..., None, :] - squares[..., :, None] + identity(s, count)  # the ones meet zeros
         if du is not None:
             du = du[..., :count]
-            left = turned(u) @ du
+            left = product(turned(u), du)
             inner = inner + (left - turned(left)) / gap * s[..., None, :]
         if dvh is not None:
             dvh = dvh[..., :count, :]
-            right = vh @ turned(dvh)
+            right = product(vh, turned(dvh))
             inner = inner + s[..., :, None] * (right - turned(right)) / gap
-        dx = u @ inner @ vh
+        dx = product(product(u, inner), vh)
         if du is not None and rows > count:
             outside = du / s[..., None, :]
-            dx = dx + (outside - u @ (turned(u) @ outside)) @ vh
+            dx = dx + product(outside - product(u, product(turned(u), outside)), vh)
         if dvh is not None and columns > count:
             outside = dvh / s[..., :, None]
-            dx = dx + u @ (outside - (outside @ turned(vh)) @ vh)
+            dx = dx + product(u, outside - product(product(outside, turned(vh)), vh))
         return dx
 
 
@@ -108,18 +110,18 @@ class Eigh(Primitive):
     fills = False
 
     def forward(ctx, x: Array, triangle: str, name: str) -> tuple[Array, Array]:
-        values, vectors = lapack(name, UNSETTLED, lambda each: tuple(xp_of(x).linalg.eigh(each, triangle)), x)
+        values, vectors = lapack(name, UNSETTLED, lambda each: tuple(linalg_of(x).eigh(each, triangle)), x)
         ctx.save(values, vectors)
         return values, vectors
 
     def backward(ctx, dvalues: Any, dvectors: Any) -> Array:
         values, vectors = ctx.saved
         if dvectors is None:
-            return vectors * dvalues[..., None, :] @ turned(vectors)
-        inner = turned(vectors) @ dvectors
+            return product(vectors * dvalues[..., None, :], turned(vectors))
+        inner = product(turned(vectors), dvectors)
         gap = values[..., None, :] - values[..., :, None] + identity(values, values.shape[-1])
         inner = (inner - turned(inner)) * 0.5 / gap
-        return vectors @ (inner if dvalues is None else inner + on_diagonal(dvalues)) @ turned(vectors)
+        return product(product(vectors, inner if dvalues is None else inner + on_diagonal(dvalues)), turned(vectors))
 
 
 class ValuesOnly(Primitive):
@@ -129,7 +131,7 @@ class ValuesOnly(Primitive):
     differentiable = False
 
     def forward(ctx, x: Array, triangle: str | None, name: str) -> Array:
-        linalg = xp_of(x).linalg
+        linalg = linalg_of(x)
         if triangle is None:
             return lapack(name, UNSETTLED, lambda each: linalg.svd(each, compute_uv=False), x)
         return lapack(name, UNSETTLED, lambda each: linalg.eigvalsh(each, triangle), x)

@@ -9,6 +9,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int32, largest
+from gpudl.ops.choices import choice_backward
 from gpudl.ops.comparison import Compare
 from gpudl.ops.elementwise import sign
 from gpudl.ops.operands import Binary, Number, as_tensors, tensors
@@ -91,8 +92,7 @@ class Fmax(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        first = (x >= y) | (y != y)
-        return ctx.fit(kept(dz, first), kept(dz, ~first))
+        return choice_backward(dz, x, y, ctx.shapes, "fmax")  # type: ignore[no-any-return]
 
 
 class Fmin(Binary):
@@ -105,8 +105,7 @@ class Fmin(Binary):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        first = (x <= y) | (y != y)
-        return ctx.fit(kept(dz, first), kept(dz, ~first))
+        return choice_backward(dz, x, y, ctx.shapes, "fmin")  # type: ignore[no-any-return]
 
 
 class Nextafter(Binary):

@@ -122,7 +122,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
     Args:
         indices: int64, as many dimensions as the input; negative ones count from the end.
-    Raises: as gather.
+    Raises: as gather; IndexError for a dim of a 0-d input.
     Gradient: dy added at the indices.
     """
     where = index_array("take_along_dim", input, indices)
@@ -130,15 +130,16 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return take_along_dim(reshape(input, (-1,)), reshape(indices, (-1,)), 0)
     if input.ndim != indices.ndim:
         raise RuntimeError(f"take_along_dim: input {input.shape} and indices {where.shape} differ in dimensions")
+    if not input.ndim:
+        raise IndexError(f"take_along_dim: a 0-d input has no dim {dim}; leave dim out")
     place = one_dim("take_along_dim", dim, input.ndim)
-    length = input.shape[place] if input.ndim else 1
+    length = input.shape[place]
     check_indices(where, -length, length, "take_along_dim", place)
     indices = wrap(from_front(where, length), None)
     pairs = list(zip(input.shape, where.shape))
     shape = [other if mine == 1 else mine for mine, other in pairs]
     if any(i != place and other not in (1, n) for i, ((_, other), n) in enumerate(zip(pairs, shape))):
         raise ShapeError(f"take_along_dim: input {input.shape} and indices {where.shape} do not broadcast")
-    if input.ndim:
-        input = broadcast_to(input, (*shape[:place], input.shape[place], *shape[place + 1 :]))
-        indices = broadcast_to(indices, (*shape[:place], where.shape[place], *shape[place + 1 :]))
+    input = broadcast_to(input, (*shape[:place], length, *shape[place + 1 :]))
+    indices = broadcast_to(indices, (*shape[:place], where.shape[place], *shape[place + 1 :]))
     return gather(input, place, indices)

@@ -4,7 +4,8 @@ arXiv:1606.08415.
     none:  Phi(x) = (1 + erf(x / sqrt(2))) / 2
     tanh:  Phi(x) ~ (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2
 
-The derivative y' costs little while Phi is at hand, so that forward keeps it where a gradient will be wanted.
+The derivative y' costs little while Phi is at hand, so that on the CPU forward keeps it where a gradient will be
+wanted.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import math
 import numpy as np
 
 from gpudl.autograd.grad_mode import mode
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import CudaText, dense, spread
 from gpudl.backend.kernel import kernel
 from gpudl.ops.erf import erf, erf_forward
 from gpudl.ops.erf_float32 import erf_exponent
@@ -27,6 +29,13 @@ __all__ = ["gelu"]
 
 _PEAK = 1 / math.sqrt(2 * math.pi)  # the density at 0
 _RATE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/packs.cuh",
+    "math/gelu.cuh",
+    "cuda/gelu.cu",
+    kernels=("gelu_forward", "gelu_backward"),
+)
 
 
 @kernel
@@ -49,6 +58,15 @@ def gelu_forward_cpu(x: Array, by_tanh: bool, with_slope: bool) -> tuple[Array, 
     return y, slope
 
 
+@gelu_forward.cuda("float32", "float64", "float16", "bfloat16")
+def gelu_forward_cuda(x: Array, by_tanh: bool, with_slope: bool) -> tuple[Array, None]:
+    # A GPU computes the slope again in less time than it takes to write and keep it.
+    x = dense(x)
+    y = xp_of(x).empty(x.shape, x.dtype)
+    _TEXT.launch("gelu_forward", *spread(x), x, y, x.size, by_tanh)
+    return y, None
+
+
 @kernel
 def gelu_backward(dy: Array, x: Array, slope: Array | None, by_tanh: bool) -> Array:
     """dx = dy * dy/dx, the slope that forward gave, or None to compute it again."""
@@ -56,6 +74,14 @@ def gelu_backward(dy: Array, x: Array, slope: Array | None, by_tanh: bool) -> Ar
 
 
 in_parts(gelu_backward)
+
+
+@gelu_backward.cuda("float32", "float64", "float16", "bfloat16")
+def gelu_backward_cuda(dy: Array, x: Array, slope: Array | None, by_tanh: bool) -> Array:
+    dx = xp_of(dy).empty(dy.shape, dy.dtype)
+    slope = None if slope is None else dense(slope)
+    _TEXT.launch("gelu_backward", *spread(dx), dense(dy), dense(x), slope, dx, dx.size, by_tanh)
+    return dx
 
 
 def _share(x: Array, by_tanh: bool) -> Array:
@@ -108,7 +134,13 @@ def _by_tanh(x: Array, y: Array, slope: Array | None) -> None:
         slope += share
 
 
-class Gelu(Primitive):
+def _is_by_tanh(name: str, approximate: str) -> bool:
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"{name}: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return approximate == "tanh"
+
+
+class Gelu(ReadsHalf):
     __slots__ = ("by_tanh",)
     by_tanh: bool
 
@@ -131,8 +163,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers and for another approximation.
     Gradient: dy * (Phi(input) + input * Phi'(input)).
+    Kernel: kernels/cuda/gelu.cu and kernels/math/gelu.cuh, 16 bytes a thread.
     Source: Hendrycks & Gimpel 2016, arXiv:1606.08415.
     """
-    if approximate not in ("none", "tanh"):
-        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return Gelu.apply(floating_only("gelu", input), approximate == "tanh")  # type: ignore[no-any-return]
+    by_tanh = _is_by_tanh("gelu", approximate)
+    return Gelu.apply(floating_only("gelu", input), by_tanh)  # type: ignore[no-any-return]

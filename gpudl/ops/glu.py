@@ -8,28 +8,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import logistic
-from gpudl.ops.operands import floating_only, one_dim
+from gpudl.ops.gates import GateText, halved, halves
 from gpudl.ops.parts import PART_BYTES
 
 __all__ = ["glu"]
+
+_TEXT = GateText("math/glu.cuh", gates=("Logistic",), first=False)
 
 
 @kernel
 def glu_forward(x: Array, dim: int) -> Array:
     """y = a * sigmoid(b) for the halves a, b of x along dim. x: any shape, even along dim."""
-    a, b = _halves(x, dim)
+    a, b = halves(x, dim)
     return a * logistic(b)
 
 
 @glu_forward.cpu("float32", "float64")
 def glu_forward_cpu(x: Array, dim: int) -> Array:
-    y = np.empty(_halves(x, dim)[0].shape, x.dtype)
+    y = np.empty(halves(x, dim)[0].shape, x.dtype)
     pairs, out = _pairs(x, dim), y.reshape(_pair_shape(x, dim)[::2])
     for part in _parts_of_pairs(pairs):
         a, b = pairs[part[0], 0, part[1]], pairs[part[0], 1, part[1]]
@@ -37,10 +38,15 @@ def glu_forward_cpu(x: Array, dim: int) -> Array:
     return y
 
 
+@glu_forward.cuda("float32", "float64", "float16", "bfloat16")
+def glu_forward_cuda(x: Array, dim: int) -> Array:
+    return _TEXT.forward(x, None, dim)
+
+
 @kernel
 def glu_backward(dy: Array, x: Array, dim: int) -> Array:
     """da = dy * s, db = da * (1 - s) * a, s = sigmoid(b); side by side along dim."""
-    a, b = _halves(x, dim)
+    a, b = halves(x, dim)
     share = logistic(b)
     da = dy * share
     return xp_of(x).concatenate([da, da * (1 - share) * a], dim)
@@ -62,11 +68,9 @@ def glu_backward_cpu(dy: Array, x: Array, dim: int) -> Array:
     return dx
 
 
-def _halves(x: Array, dim: int) -> tuple[Array, Array]:
-    half = x.shape[dim] // 2
-    front: tuple[slice, ...] = (slice(None),) * dim
-    first, second = (*front, slice(half)), (*front, slice(half, None))
-    return x[first], x[second]
+@glu_backward.cuda("float32", "float64", "float16", "bfloat16")
+def glu_backward_cuda(dy: Array, x: Array, dim: int) -> Array:
+    return _TEXT.backward(dy, x, None, dim)[0]
 
 
 def _pair_shape(x: Array, dim: int) -> tuple[int, int, int]:
@@ -98,7 +102,7 @@ def _one_and_exp(b: Array) -> Array:
     return y
 
 
-class Glu(Primitive):
+class Glu(ReadsHalf):
     __slots__ = ("dim",)
     dim: int
 
@@ -121,11 +125,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     Raises: RuntimeError for integers; ShapeError (RuntimeError) for a 0-d input and for an odd length; IndexError if
         dim is out of range.
     Gradient: dy * s for the first half a, dy * a * s * (1 - s) for the second, s = sigmoid(second).
+    Kernel: kernels/cuda/glu.cu with kernels/math/glu.cuh, 16 bytes of each half a thread.
     Source: Dauphin, Fan, Auli, Grangier 2016, arXiv:1612.08083.
     """
-    if not input.ndim:
-        raise ShapeError("glu: a 0-d input has no dimension to halve; give it one with reshape")
-    place = one_dim("glu", dim, input.ndim)
-    if input.shape[place] % 2:
-        raise ShapeError(f"glu: dimension {dim} of an input {input.shape} has odd length, and no halves")
-    return Glu.apply(floating_only("glu", input), place)  # type: ignore[no-any-return]
+    return Glu.apply(input, halved("glu", input, dim))  # type: ignore[no-any-return]

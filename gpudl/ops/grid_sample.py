@@ -2,80 +2,143 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.functional import grad as grad_of
+from gpudl.autograd.grad_mode import enable_grad, no_grad
 from gpudl.autograd.tensor import Tensor, wrap
-from gpudl.backend.arrays import Array, quiet, xp_of
-from gpudl.backend.device import device_of, transfer
-from gpudl.backend.dtypes import float32
+from gpudl.autograd.widen import ReadsHalf
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.constants import constant
+from gpudl.backend.cuda_text import MOST_BLOCKS, THREADS, CudaText, Shape, dense
+from gpudl.backend.device import is_on_host
+from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.elementwise import where
+from gpudl.backend.kernel import kernel
+from gpudl.backend.scatter import sorted_keys
+from gpudl.ops.grid_points import sampled
+from gpudl.ops.pool_launch import PLANE
 
 __all__ = ["affine_grid", "grid_sample"]
 
-_CUBIC = -0.75  # Keys 1981 leaves the cubic one parameter
+Gradients = tuple[Any, Any]
+
+_STEPS = "sample_points", "sample_slopes", "gather_slopes"
+_PADDINGS = ("zeros", "border", "reflection")
 
 
-class Pick(Primitive):
-    """x[n, c, index[n, p]] where inside[n, p], else 0, as (n, c, p). The grid that said where gets a gradient of 0."""
-
-    __slots__ = ("shape",)
-    shape: tuple[int, ...]
-
-    def forward(ctx, x: Array, grid: Array | None, index: Array, inside: Array) -> Array:
-        ctx.shape = x.shape
-        ctx.save(index, inside, grid)
-        return _pick(x, index, inside)
-
-    def backward(ctx, dy: Array) -> tuple[Any, ...]:
-        index, inside, grid = ctx.saved
-        dx = dgrid = None
-        if ctx.edges[0]:
-            dx = (Drop.apply if isinstance(dy, Tensor) else _drop)(dy, index, inside, ctx.shape)
-        if ctx.edges[1]:
-            dgrid = xp_of(grid).zeros_like(grid)
-        return dx, dgrid, None, None
+def _text(deep: int, taps: int) -> tuple[CudaText, tuple[str, ...]]:
+    names = tuple(f"{step}<{{T}}, {{A}}, {deep}, {taps}>" for step in _STEPS)
+    files = (f"math/{name}.cuh" for name in ("numbers", "packs", "accumulate", "grid_sample"))
+    return CudaText(*files, "cuda/grid_sample.cu", kernels=names), names
 
 
-class Drop(Primitive):
-    """The adjoint of Pick: zeros of `shape` with x added where Pick took its elements from."""
-
-    __slots__ = ()
-
-    def forward(ctx, x: Array, index: Array, inside: Array | None, shape: tuple[int, ...]) -> Array:
-        ctx.save(index, inside)
-        return _drop(x, index, inside, shape)
-
-    def backward(ctx, dy: Array) -> Array:
-        index, inside = ctx.saved
-        return _pick(dy, index, inside) if not isinstance(dy, Tensor) else Pick.apply(dy, None, index, inside)
+# How many elements a point takes of the depth, and of height and width -> the text.
+_TEXTS = {taps: _text(*taps) for taps in ((1, 1), (1, 2), (1, 4), (2, 2))}
+_BLOCKS = 528  # four for each of 132 multiprocessors
 
 
-def _pick(x: Array, index: Array, inside: Array) -> Array:
-    xp = xp_of(x)
-    y = xp.empty((*x.shape[:2], index.shape[1]), x.dtype)
-    for n in range(x.shape[0]):
-        y[n] = xp.take(x[n], index[n], axis=1)
-    xp.copyto(y, x.dtype.type(0), where=~inside[:, None])
+@kernel
+def grid_sample_forward(x: Array, grid: Array, mode: str, padding: str, aligned: bool) -> Array:
+    """(n, c, *points): the values of x (n, c, *size) at the points of grid (n, *points, dims)."""
+    with no_grad():
+        return sampled(wrap(x, None), wrap(grid, None), mode, padding, aligned).array
+
+
+@grid_sample_forward.cuda("float32", "float64", "float16", "bfloat16")
+def grid_sample_forward_cuda(x: Array, grid: Array, mode: str, padding: str, aligned: bool) -> Array:
+    y = xp_of(x).empty((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
+    if not y.size:
+        return y
+    if math.prod(x.shape[2:]) >= PLANE:
+        return grid_sample_forward.reference(x, grid, mode, padding, aligned)
+    text, names = _TEXTS[_taps(x, mode)]
+    points = y.size // math.prod(x.shape[:2])
+    given = dense(x), dense(grid), y
+    text.launch(names[0], *_spread(x.shape[0] * points, x.shape[1]), *given, *_sizes(x, points, padding, aligned))
     return y
 
 
-def _drop(dy: Array, index: Array, inside: Array, shape: tuple[int, ...]) -> Array:
-    xp = xp_of(dy)
-    _, channels, length = shape
-    dx = xp.empty(shape, dy.dtype)
-    rows = xp.arange(channels)[:, None] * length
-    for n in range(shape[0]):
-        part = xp.where(inside[n], dy[n], xp.zeros_like(dy[n]))
-        added = xp.bincount((rows + index[n]).ravel(), weights=part.ravel(), minlength=channels * length)
-        dx[n] = added.reshape(channels, length)
-    return dx
+@kernel
+def grid_sample_backward(
+    dy: Array, x: Array, grid: Array, wants: tuple[bool, bool], mode: str, padding: str, aligned: bool
+) -> Gradients:
+    """dx and dgrid, those that are wanted."""
+    with enable_grad():
+        leaves = wrap(x, None).requires_grad_(), wrap(grid, None).requires_grad_()
+        found = grad_of(sampled(*leaves, mode, padding, aligned), leaves, wrap(dy, None))
+    return tuple(each.array if wanted and each is not None else None for each, wanted in zip(found, wants))  # type: ignore[return-value]
+
+
+@grid_sample_backward.cuda("float32", "float64", "float16", "bfloat16")
+def grid_sample_backward_cuda(
+    dy: Array, x: Array, grid: Array, wants: tuple[bool, bool], mode: str, padding: str, aligned: bool
+) -> Gradients:
+    if math.prod(x.shape[2:]) >= PLANE:
+        return grid_sample_backward.reference(dy, x, grid, wants, mode, padding, aligned)  # type: ignore[no-any-return]
+    xp, batch = xp_of(x), x.shape[0]
+    if not dy.size:
+        return tuple(xp.zeros(each.shape, each.dtype) if want else None for each, want in zip((x, grid), wants))  # type: ignore[return-value]
+    taps = _taps(x, mode)
+    text, names = _TEXTS[taps]
+    points = dy.size // math.prod(x.shape[:2])
+    count = batch * points * taps[0] * taps[1] ** 2
+    wide = float64 if x.dtype == float64 else float32
+    dgrid = xp.empty(grid.shape, grid.dtype) if wants[1] else None
+    elements, weights = (xp.empty(count, int64), xp.empty(count, wide)) if wants[0] else (None, None)
+    dy = dense(dy)
+    given = dy, dense(x), dense(grid), dgrid, elements, weights
+    text.launch(names[1], *_spread(batch * points, 1), *given, *_sizes(x, points, padding, aligned))
+    if elements is None:
+        return None, dgrid
+    area = math.prod(x.shape[2:])
+    dx = xp.empty(x.shape, x.dtype)
+    keys, bits = sorted_keys(elements, batch * area, -1)
+    numbers = keys.dtype == int64, count, bits, batch, x.shape[1], points, area
+    text.launch(names[2], *_spread(batch * area, x.shape[1]), dy, keys, weights, dx, *numbers)
+    return dx, dgrid
+
+
+def _taps(x: Array, mode: str) -> tuple[int, int]:
+    taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[mode]
+    return (taps if x.ndim == 5 else 1), taps
+
+
+def _spread(count: int, channels: int) -> tuple[Shape, Shape]:
+    """The grid and block of threads with one of `count` places each, and all channels or, where they are few, some."""
+    across = min(-(-count // THREADS), MOST_BLOCKS)
+    return (across, min(channels, -(-_BLOCKS // across))), (THREADS,)
+
+
+def _sizes(x: Array, points: int, padding: str, aligned: bool) -> tuple[int | bool, ...]:
+    three = (1, *x.shape[2:])[-3:]
+    return *x.shape[:2], points, x.ndim - 2, *three, _PADDINGS.index(padding), aligned
+
+
+class GridSample(ReadsHalf):
+    """The values at the points of a grid, on a device."""
+
+    __slots__ = ("settings",)
+    settings: tuple[str, str, bool]
+
+    def forward(ctx, x: Array, grid: Array, mode: str, padding: str, aligned: bool) -> Array:
+        ctx.settings = mode, padding, aligned
+        ctx.save(x, grid)
+        return grid_sample_forward(x, grid, *ctx.settings)
+
+    def backward(ctx, dy: Array) -> Gradients:
+        wants = ctx.edges[0] is not None, ctx.edges[1] is not None
+        if not isinstance(dy, Tensor):
+            return grid_sample_backward(dy, *ctx.saved, wants, *ctx.settings)  # type: ignore[no-any-return]
+        wanted = [each for each, want in zip(ctx.saved, wants) if want]
+        x, grid = ctx.saved
+        mode, padding, aligned = ctx.settings
+        found = iter(grad_of(sampled(x, grid, mode, padding, aligned), wanted, dy, create_graph=True))
+        return tuple(next(found) if want else None for want in wants)  # type: ignore[return-value]
 
 
 def grid_sample(
@@ -99,118 +162,15 @@ def grid_sample(
         input; RuntimeError if the dtypes differ, or for "bicubic" on volumes; DeviceError if the devices differ.
     Gradient: to the input, dy spread over the elements in the proportions of the interpolation; to the grid, dy times
         the slope there ("nearest": 0).
+    Kernel: kernels/cuda/grid_sample.cu, one launch; backward one for the grid, and for the input a sort of the elements
+        by their places and one launch that gathers.
     Source: Jaderberg et al. 2015, arXiv:1506.02025; the cubic: Keys 1981.
     """
     _check(input, grid, mode, padding_mode)
-    if input.dtype.itemsize == 2:  # rounded once, not after each operation
-        return grid_sample(input.to(float32), grid.to(float32), mode, padding_mode, align_corners).to(input.dtype)
-    sizes = input.shape[2:]
-    batch, *points, _ = grid.shape
-    count = math.prod(points)
-    x = input.reshape((batch, input.shape[1], math.prod(sizes)))
-    flat = grid.reshape((batch, count, len(sizes)))
-    # The grid counts dimensions from the last: x goes along the width.
-    places = [_place(flat[..., -1 - i], size, bool(align_corners)) for i, size in enumerate(sizes)]
-    sampler = _cubic if mode == "bicubic" else _nearest if mode == "nearest" else _linear
-    result = sampler(x, flat, places, sizes, padding_mode, bool(align_corners))
-    return result.reshape((batch, input.shape[1], *points))
-
-
-def _linear(x: Tensor, grid: Tensor, places: list[Tensor], sizes: Any, padding: str, aligned: bool) -> Tensor:
-    places = [_padded(place, size, padding, aligned) for place, size in zip(places, sizes)]
-    lows = [_floor(place) for place in places]
-    parts = [place - wrap(low, None) for place, low in zip(places, lows)]
-    near = [(1 - part, part) for part in parts]
-    total: Any = None
-    for corner in itertools.product((0, 1), repeat=len(sizes)):
-        weight = near[0][corner[0]]
-        for each, step in zip(near[1:], corner[1:]):
-            weight = weight * each[step]
-        value = _value(x, grid, [low + step for low, step in zip(lows, corner)], sizes) * weight.unsqueeze(1)
-        total = value if total is None else total + value
-    return total  # type: ignore[no-any-return]
-
-
-def _nearest(x: Tensor, grid: Tensor, places: list[Tensor], sizes: Any, padding: str, aligned: bool) -> Tensor:
-    places = [_padded(place, size, padding, aligned) for place, size in zip(places, sizes)]
-    with quiet():
-        return _value(x, grid, [xp_of(place.array).rint(place.array) for place in places], sizes)
-
-
-def _cubic(x: Tensor, grid: Tensor, places: list[Tensor], sizes: Any, padding: str, aligned: bool) -> Tensor:
-    lows = [_floor(place) for place in places]
-    parts = [place - wrap(low, None) for place, low in zip(places, lows)]
-    weights = [(_far(part + 1), _near(part), _near(1 - part), _far(2 - part)) for part in parts]
-    total: Any = None
-    for i in range(4):
-        line: Any = None
-        for j in range(4):
-            # The neighbors are padded one by one; their places are whole numbers and have no gradient.
-            near = [wrap(low + (step - 1), None) for low, step in zip(lows, (i, j))]
-            at = [_padded(place, size, padding, aligned).array for place, size in zip(near, sizes)]
-            value = _value(x, grid, at, sizes) * weights[1][j].unsqueeze(1)
-            line = value if line is None else line + value
-        line = line * weights[0][i].unsqueeze(1)
-        total = line if total is None else total + line
-    return total  # type: ignore[no-any-return]
-
-
-def _near(t: Tensor) -> Tensor:
-    return ((_CUBIC + 2) * t - (_CUBIC + 3)) * t * t + 1
-
-
-def _far(t: Tensor) -> Tensor:
-    return ((_CUBIC * t - 5 * _CUBIC) * t + 8 * _CUBIC) * t - 4 * _CUBIC
-
-
-def _value(x: Tensor, grid: Tensor, at: list[Array], sizes: Sequence[int]) -> Tensor:
-    """(batch, channels, points): the elements at whole-numbered places, 0 for those outside."""
-    xp = xp_of(at[0])
-    index, inside = None, None
-    for place, size in zip(at, sizes):
-        within = (place >= 0) & (place <= size - 1)
-        whole = xp.where(within, place, xp.zeros_like(place)).astype(np.int64)
-        index = whole if index is None else index * size + whole
-        inside = within if inside is None else inside & within
-    return Pick.apply(x, grid, index, inside)  # type: ignore[no-any-return]
-
-
-def _place(coordinate: Tensor, size: int, aligned: bool) -> Tensor:
-    """Where -1 to 1 lies among the elements 0 to size - 1."""
-    return (coordinate + 1) * ((size - 1) / 2) if aligned else ((coordinate + 1) * size - 1) / 2
-
-
-def _padded(place: Tensor, size: int, padding: str, aligned: bool) -> Tensor:
-    """A place moved inside by the rule of padding_mode; as it is for "zeros"."""
-    if padding == "zeros":
-        return place
-    if padding == "reflection":
-        low, high = (0.0, size - 1.0) if aligned else (-0.5, size - 0.5)
-        place = _reflected(place, low, high - low)
-    bare = place.array
-    xp = xp_of(bare)
-    inside = (bare > 0) & (bare < size - 1)
-    edge = xp.where(bare >= size - 1, xp.full_like(bare, size - 1), xp.zeros_like(bare))
-    return where(wrap(inside, None), place, wrap(edge, None))
-
-
-def _reflected(place: Tensor, low: float, span: float) -> Tensor:
-    """Mirrored at low and low + span until it lies between them."""
-    if span <= 0:
-        return place * 0
-    bare = place.array
-    xp = xp_of(bare)
-    with quiet():
-        sign = xp.where(bare < low, xp.full_like(bare, -1), xp.ones_like(bare))
-        flips = xp.floor(abs(bare - low) / span)
-        odd = flips % 2
-    inner = (place - low) * wrap(sign, None) - wrap(flips * span, None)
-    return inner * wrap(1 - 2 * odd, None) + wrap(odd * span + low, None)
-
-
-def _floor(place: Tensor) -> Array:
-    with quiet():
-        return xp_of(place.array).floor(place.array)
+    settings = mode, padding_mode, bool(align_corners)
+    if is_on_host(input.array):  # the graph keeps what backward needs
+        return sampled(input, grid, *settings)
+    return GridSample.apply(input, grid, *settings)  # type: ignore[no-any-return]
 
 
 def _check(input: Tensor, grid: Tensor, mode: str, padding_mode: str) -> None:
@@ -263,5 +223,5 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         if not align_corners:
             line = line * ((length - 1) / length)
         host[..., dims - 1 - i] = line.reshape((length, *(1,) * (dims - 1 - i)))
-    base = wrap(transfer(host.reshape(-1, dims + 1), device_of(theta.array)), None).to(theta.dtype)
+    base = wrap(constant(host.reshape(-1, dims + 1), theta.array), None).to(theta.dtype)
     return (base @ theta.transpose(1, 2)).reshape((size[0], *size[2:], dims))

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
 from gpudl.ops.norm_checks import check_affine, check_floating, check_values_per_channel
+from gpudl.ops.norm_cuda import fits
+from gpudl.ops.norm_sets import fit, groups_of_channels, sets_backward, sets_forward
 from gpudl.ops.operands import narrowed, widened
 from gpudl.ops.planes import Planes
 
@@ -60,6 +62,18 @@ def group_norm_forward_cpu(
     shift = (0 if b is None else b) - np.repeat(rest, each, axis=1) * scale
     planes.scale_(y, planes.spread(scale, dtype), planes.spread(shift, dtype))
     return y.reshape(x.shape), (mean + rest).astype(dtype), var.astype(dtype)
+
+
+@group_norm_forward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def group_norm_forward_cuda(
+    x: Array, w: Array | None, b: Array | None, groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    sets = groups_of_channels(x.shape, groups)
+    if not fits(x, w, b) or not fit(sets):
+        return group_norm_forward.reference(x, w, b, groups, eps)  # type: ignore[no-any-return]
+    y, *found = sets_forward(x, w, b, sets, eps)
+    mean, var = (each.reshape((len(x), groups)) for each in found)
+    return y, mean, var
 
 
 @kernel
@@ -100,6 +114,16 @@ def group_norm_backward_cpu(
     return dx.reshape(x.shape), dw, sums.sum(axis=0).astype(dtype)
 
 
+@group_norm_backward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def group_norm_backward_cuda(
+    dy: Array, x: Array, w: Array | None, groups: int, eps: float, mean: Array | None, var: Array | None
+) -> tuple[Array, Array | None, Array]:
+    sets = groups_of_channels(x.shape, groups)
+    if mean is None or var is None or not fits(x, w) or not fit(sets):
+        return group_norm_backward.reference(dy, x, w, groups, eps, mean, var)  # type: ignore[no-any-return]
+    return sets_backward(dy, x, w, sets, mean, var, eps, for_w=w is not None, for_b=True)
+
+
 def _grouped(x: Array, groups: int) -> Array:
     """(samples, channels, places) as (samples, groups, all the rest)."""
     samples, channels, places = x.shape
@@ -118,7 +142,7 @@ def _moments(x: Array) -> tuple[Array, Array]:
     return mean, (centered * centered).sum(axis=2) / x.shape[2]
 
 
-class GroupNorm(Primitive):
+class GroupNorm(ReadsHalf):
     __slots__ = ("eps", "groups", "planes")
     planes: tuple[int, int, int]
     groups: int
@@ -163,6 +187,7 @@ def group_norm(
         floating, or differ; ValueError (a ShapeError) for num_groups below 1.
     Gradient: with g = dy * weight: (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + eps); dy * xhat and dy,
         summed over all but the channels.
+    Kernel: kernels/cuda/set_norm.cu, a group over a team of threads, a block, or several.
     Source: Wu & He 2018, arXiv:1803.08494.
     """
     if input.ndim < 2:

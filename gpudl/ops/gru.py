@@ -19,6 +19,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import logistic, logistic_
+from gpudl.ops.gemm import product
+from gpudl.ops.recurrent_cuda import gru_backward_cuda, gru_forward_cuda
 from gpudl.ops.time_steps import (
     Cell,
     Counts,
@@ -96,6 +98,9 @@ def gru_forward_cpu(
     return y, h, gates, of_n, before
 
 
+gru_forward.cuda("float32", "float64")(gru_forward_cuda)
+
+
 @kernel
 def gru_backward(
     dy: Array, dh: Array, w_hh: Array, gates: Array, of_n: Array, before_h: Array, counts: Counts, reverse: bool
@@ -109,7 +114,7 @@ def gru_backward(
         dn = whole * (1 - z) * (1 - n * n)
         dr = dn * m_n * r * (1 - r)
         dm = xp.concatenate((dr, dz, dn * r), axis=1)
-        dh = carried(whole * z + dm @ w_hh, dh)
+        dh = carried(whole * z + product(dm, w_hh), dh)
         computed.append((xp.concatenate((dr, dz, dn), axis=1), dm))
     return dh, *in_time(computed, not reverse)
 
@@ -140,6 +145,9 @@ def gru_backward_cpu(
         whole *= z
         whole += np.matmul(dm[part], w_hh, out=out)
     return dh, du, dm
+
+
+gru_backward.cuda("float32", "float64")(gru_backward_cuda)
 
 
 class Gru(Primitive):
@@ -190,6 +198,7 @@ def gru(
     Returns: the output, laid out as the input, (time, batch, directions * hidden), and the last h, as hx.
     Raises: as lstm.
     Gradient: backpropagation through time.
+    Kernel: kernels/cuda/gru.cu, a thread for each cell of a time step.
     Source: Cho et al. 2014, arXiv:1406.1078.
     """
     layout = Layout(has_biases, num_layers, dropout, train, bidirectional, batch_first, batch_sizes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.device import transfer
 from gpudl.backend.dtypes import float64
 from gpudl.ops.operands import floating_only, one_dim
+from gpudl.ops.random_fill import drawn
 from gpudl.ops.softmax import softmax
 from gpudl.random import sampling_stream
 
@@ -47,11 +47,11 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """
     place = one_dim("gumbel_softmax", dim, floating_only("gumbel_softmax", logits).ndim)
     # The least number keeps the logarithm finite; below 2**-53, it takes the place of 0 alone.
-    drawn = transfer(sampling_stream().uniform(logits.shape, 2.0**-54, 1.0, float64), logits.device)
+    noise = drawn(logits.device, logits.shape, float64, sampling_stream(), "uniform", 2.0**-54, 1.0)
     for _ in range(2):
-        xp_of(drawn).log(drawn, out=drawn)
-        drawn *= -1
-    soft = softmax((logits + wrap(drawn, None).to(logits.dtype)) / tau, place)
+        xp_of(noise).log(noise, out=noise)
+        noise *= -1
+    soft = softmax((logits + wrap(noise, None).to(logits.dtype)) / tau, place)
     if not hard or not soft.array.size:
         return soft
     if not soft.ndim:

@@ -7,11 +7,11 @@ hardswish(x)   = x * hardsigmoid(x)                                    Howard et
 
 from __future__ import annotations
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, applied
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.parts import in_parts, kept, merged
 
 __all__ = ["hardsigmoid", "hardswish", "hardtanh"]
@@ -74,41 +74,30 @@ def hardswish_backward(dy: Array, x: Array) -> Array:
 
 
 in_parts(hardswish_backward)
+cuda_maps(
+    "math/hardtanh.cuh",
+    hardtanh_forward,
+    hardtanh_backward,
+    hardsigmoid_forward,
+    hardsigmoid_backward,
+    hardswish_forward,
+    hardswish_backward,
+)
 
 
-class Hardtanh(Primitive):
-    __slots__ = ("bounds",)
-    bounds: tuple[float, float]
-
-    def forward(ctx, x: Array, low: float, high: float) -> Array:
-        ctx.bounds = low, high
-        ctx.save(x)
-        return hardtanh_forward(x, low, high)
-
-    def backward(ctx, dy: Array) -> Array:
-        return hardtanh_backward(dy, *ctx.saved, *ctx.bounds)
-
-
-class Hardsigmoid(Primitive):
+class Hardtanh(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return hardsigmoid_forward(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        return hardsigmoid_backward(dy, *ctx.saved)
+    kernels = hardtanh_forward, hardtanh_backward
 
 
-class Hardswish(Primitive):
+class Hardsigmoid(Map):
     __slots__ = ()
+    kernels = hardsigmoid_forward, hardsigmoid_backward
 
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return hardswish_forward(x)
 
-    def backward(ctx, dy: Array) -> Array:
-        return hardswish_backward(dy, *ctx.saved)
+class Hardswish(Map):
+    __slots__ = ()
+    kernels = hardswish_forward, hardswish_backward
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -122,6 +111,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     Raises: ValueError for bounds in the wrong order; RuntimeError for bools, bounds below 0 for unsigned integers,
         and for a leaf that requires grad in place.
     Gradient: dy strictly inside the bounds, else 0.
+    Kernel: kernels/math/hardtanh.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Collobert 2004.
     """
     if min_val > max_val:
@@ -144,6 +134,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers, and for a leaf that requires grad in place.
     Gradient: dy / 6 strictly between -3 and 3, else 0.
+    Kernel: kernels/math/hardtanh.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Courbariaux, Bengio, David 2015, arXiv:1511.00363.
     """
     return activated(Hardsigmoid, "hardsigmoid", input, inplace=inplace)
@@ -158,6 +149,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers, and for a leaf that requires grad in place.
     Gradient: dy * (input / 3 + 1/2) strictly between -3 and 3; 0 below, dy above.
+    Kernel: kernels/math/hardtanh.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Howard et al. 2019, arXiv:1905.02244.
     """
     return activated(Hardswish, "hardswish", input, inplace=inplace)

@@ -10,6 +10,7 @@ from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.accumulate import counts_at, sums_at
 from gpudl.ops.operands import Number
 
 __all__ = ["bincount", "histc", "histogram"]
@@ -23,7 +24,8 @@ class Bincount(Primitive):
     widens = False
 
     def forward(ctx, x: Array, weights: Array | None, minlength: int) -> Array:
-        counts = xp_of(x).bincount(x, weights, minlength)
+        count = max(minlength, int(x.max()) + 1)
+        counts = counts_at(x, count) if weights is None else sums_at(weights, x, count)
         return counts.astype(float32) if weights is not None and weights.dtype == float32 else counts
 
 
@@ -75,7 +77,7 @@ class Binned(Primitive):
             inside = (x >= edges[0]) & (x <= edges[-1])
             place = xp.clip(xp.searchsorted(edges, x, side="right") - 1, 0, count - 1)
         each = inside.astype(float64) if weight is None else xp.where(inside, weight.reshape(-1), 0)
-        return xp.bincount(place, each, count).astype(x.dtype)
+        return sums_at(each, place, count).astype(x.dtype)
 
 
 def _even_edges(name: str, input: Tensor, bins: int, ends: tuple[Any, Any] | None, margin: float) -> Tensor:

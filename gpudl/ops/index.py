@@ -5,7 +5,6 @@ Basic indices (no tensors) give views. Unlike NumPy, and as in PyTorch, a slice 
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -16,9 +15,11 @@ from gpudl.autograd.inplace import assign, rebind, require_writable
 from gpudl.autograd.primitive import Primitive, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.device import brought
 from gpudl.backend.dtypes import category
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.accumulate import from_front, summed_rows
+from gpudl.ops.accumulate import check_on_device
+from gpudl.ops.index_arrays import embedded, put_once, read_at
 from gpudl.ops.operands import Number, operand, sum_to_shape
 
 
@@ -35,7 +36,7 @@ class GetItem(Primitive):
         return x[index]
 
     def backward(ctx, dy: Array) -> Array:
-        return Embed.apply(dy, ctx.index, ctx.shape) if isinstance(dy, Tensor) else _embed(dy, ctx.index, ctx.shape)
+        return Embed.apply(dy, ctx.index, ctx.shape) if isinstance(dy, Tensor) else embedded(dy, ctx.index, ctx.shape)
 
 
 class Take(Primitive):
@@ -48,7 +49,7 @@ class Take(Primitive):
 
     def forward(ctx, x: Array, index: Any) -> Array:
         ctx.index, ctx.shape = index, x.shape
-        return x[index]
+        return read_at(x, index)
 
     backward = GetItem.backward
 
@@ -62,7 +63,7 @@ class Embed(Primitive):
 
     def forward(ctx, x: Array, index: Any, shape: tuple[int, ...]) -> Array:
         ctx.index = index
-        return _embed(x, index, shape)
+        return embedded(x, index, shape)
 
     def backward(ctx, dy: Array) -> Array:
         return dy[ctx.index]
@@ -78,8 +79,7 @@ class Put(Primitive):
 
     def forward(ctx, x: Array, value: Array, index: Any) -> Array:
         ctx.index, ctx.value_shape = index, value.shape
-        x[index] = value
-        return x
+        return put_once(x, value, index)
 
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
         inside = dy[ctx.index]
@@ -87,26 +87,6 @@ class Put(Primitive):
         dx = dy.clone() if isinstance(dy, Tensor) else dy.copy()
         dx[ctx.index] = keep
         return dx, sum_to_shape(inside, ctx.value_shape) if ctx.edges[1] else None
-
-
-def _embed(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
-    arrays = [part for part in index if hasattr(part, "dtype")]
-    if not arrays or (len(arrays) == 1 and arrays[0].dtype.kind == "b"):  # no element is named twice
-        y = xp_of(x).zeros(shape, x.dtype)
-        y[index] = x
-        return y
-    rest = index[len(arrays) :]
-    leading = all(hasattr(part, "dtype") and part.dtype.kind in "iu" for part in index[: len(arrays)])
-    if leading and all(each is Ellipsis or each == slice(None) for each in rest):
-        lengths = shape[: len(arrays)]
-        places = from_front(arrays[0], lengths[0])
-        for array, length in zip(arrays[1:], lengths[1:]):
-            places = places * length + from_front(array, length)
-    else:
-        lengths = shape
-        places = xp_of(x).arange(math.prod(shape)).reshape(shape)[index]
-    rows = x.reshape((places.size, *shape[len(lengths) :]))
-    return summed_rows(math.prod(lengths), places.reshape(-1), rows).reshape(shape)
 
 
 def _is_basic(index: tuple[Any, ...]) -> bool:
@@ -124,7 +104,9 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
     for part in parts:
         if isinstance(part, (list, np.ndarray)):
             part = np.asarray(part)
-            part = wrap(part.astype(np.int64) if not part.size else part, None)
+            part = wrap(brought(part if part.size else part.astype(np.int64), tensor.device), None)
+        elif type(part) is type(tensor.array):
+            part = wrap(part, None)
         if isinstance(part, Tensor):
             array = part.array
             if array.dtype.kind not in "biu":
@@ -140,7 +122,7 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
                 raise ValueError(f"index: the step of a slice must be positive, got {steps[2]}; use flip")
             found.append(slice(*steps))
         elif part is None or part is Ellipsis or isinstance(part, bool):
-            found.append(np.asarray(part) if isinstance(part, bool) else part)
+            found.append(brought(np.asarray(part), tensor.device) if isinstance(part, bool) else part)
         elif hasattr(part, "__index__"):
             found.append(part.__index__())
         else:
@@ -149,7 +131,8 @@ def _normalized(tensor: Tensor, index: Any) -> tuple[Any, ...]:
             )
     if not any(part is Ellipsis for part in found):
         found.append(Ellipsis)  # with it NumPy gives a 0-d view where it would give a scalar
-    _check_masks(tensor, found)
+    if any(hasattr(part, "dtype") for part in found):
+        _check_arrays(tensor, found)
     return tuple(found)
 
 
@@ -157,8 +140,11 @@ def _is_mask(part: Any) -> bool:
     return hasattr(part, "dtype") and part.dtype.kind == "b"
 
 
-def _check_masks(tensor: Tensor, parts: list[Any]) -> None:
-    """Raise IndexError for a mask of another shape, which NumPy lets pass where it chooses nothing."""
+def _check_arrays(tensor: Tensor, parts: list[Any]) -> None:
+    """Raise IndexError for a mask of another shape, which NumPy lets pass where it chooses nothing.
+
+    And in debug mode for numbers out of range, which CUDA devices let pass.
+    """
     widths = [part.ndim if _is_mask(part) else part is not None for part in parts]
     dots = next(i for i, part in enumerate(parts) if part is Ellipsis)
     dim = 0
@@ -168,6 +154,9 @@ def _check_masks(tensor: Tensor, parts: list[Any]) -> None:
             continue
         if width and _is_mask(part) and part.shape != tensor.shape[dim : dim + width]:
             raise IndexError(f"index: a mask of shape {part.shape} for a tensor of shape {tensor.shape}, at dim {dim}")
+        if hasattr(part, "dtype") and not _is_mask(part) and dim < tensor.ndim:
+            length = tensor.shape[dim]
+            check_on_device(part, -length, length, f"index into {tensor.shape}", dim)
         dim += width
 
 
@@ -202,7 +191,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         input = getitem(input, basic)
     try:
         return (GetItem if _is_basic(parts) else Take).apply(input, parts)  # type: ignore[no-any-return]
-    except IndexError as error:
+    except (IndexError, ShapeError) as error:
         raise IndexError(f"index: {error}, for a tensor of shape {input.shape}") from error
 
 

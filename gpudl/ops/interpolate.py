@@ -47,6 +47,7 @@ def interpolate(
         take; NotImplementedError for a mode that does not fit the dimensions; ShapeError for lengths that do not fit
         the dimensions, and for an empty input or result.
     Gradient: each dy spread over the inputs that it was a weighted sum of.
+    Kernel: kernels/cuda/resample.cu, a thread an element of the result, all dimensions in one launch.
     Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
     """
     dims = input.ndim - 2
@@ -69,17 +70,14 @@ def interpolate(
         raise NotImplementedError(f"interpolate: mode {mode!r} needs a floating point input, got {input.dtype}")
     if 0 in input.shape[1:] or min(lengths, default=1) <= 0:
         raise ShapeError(f"interpolate: cannot make {lengths} of the shape {input.shape}, nothing may be empty")
-    if input.dtype.itemsize == 2:  # rounded once, not after each dimension
-        wide = interpolate(
-            input.to(float32), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
-        )
-        return wide.to(input.dtype)
-    result, dtype = input, input.dtype if input.dtype.kind == "f" else float32
+    dtype = input.dtype if input.dtype.kind == "f" and input.dtype.itemsize > 2 else float32
     # The dimension that shrinks most comes first: the others have less to do.
-    for i in sorted(range(dims), key=lambda i: lengths[i] / input.shape[2 + i]):
-        table = _table(mode, input.shape[2 + i], lengths[i], scales[i], bool(align_corners), antialias, dtype)
-        result = resample.Resample.apply(result, 2 + i, table)
-    return result
+    order = sorted(range(dims), key=lambda i: lengths[i] / input.shape[2 + i])
+    steps = tuple(
+        (2 + i, _table(mode, input.shape[2 + i], lengths[i], scales[i], bool(align_corners), antialias, dtype))
+        for i in order
+    )
+    return resample.Resample.apply(input, steps)  # type: ignore[no-any-return]
 
 
 def check_mode(name: str, mode: str, align_corners: bool | None) -> None:

@@ -19,12 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.blocks import blocks
 from gpudl.ops.norm_checks import check_affine, normalized_dims
+from gpudl.ops.norm_cuda import fits
+from gpudl.ops.norm_rows import rows_backward, rows_forward
 from gpudl.ops.operands import narrowed, total, widened
 
 __all__ = ["layer_norm"]
@@ -62,6 +64,13 @@ def layer_norm_forward_cpu(x: Array, w: Array | None, b: Array | None, eps: floa
             out += b
         mean[part], rstd[part] = middle, scale
     return y, mean, rstd
+
+
+@layer_norm_forward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def layer_norm_forward_cuda(x: Array, w: Array | None, b: Array | None, eps: float) -> tuple[Array, Array, Array]:
+    if not fits(x, w, b):
+        return layer_norm_forward.reference(x, w, b, eps)  # type: ignore[no-any-return]
+    return rows_forward(x, w, b, eps, centers=True)
 
 
 @kernel
@@ -112,6 +121,15 @@ def layer_norm_backward_cpu(
     return dx, None if w is None else dw, db if for_b else None
 
 
+@layer_norm_backward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def layer_norm_backward_cuda(
+    dy: Array, x: Array, w: Array | None, eps: float, mean: Array | None, rstd: Array | None, for_b: bool
+) -> tuple[Array, Array | None, Array | None]:
+    if mean is None or rstd is None or not fits(x, w):
+        return layer_norm_backward.reference(dy, x, w, eps, mean, rstd, for_b)  # type: ignore[no-any-return]
+    return rows_backward(dy, x, w, mean, rstd, for_b)
+
+
 def _moments(x: Array, eps: float) -> tuple[Array, Array]:
     """The mean and 1 / sqrt(variance + eps) of each row."""
     columns = x.shape[1]
@@ -120,7 +138,7 @@ def _moments(x: Array, eps: float) -> tuple[Array, Array]:
     return mean, 1 / xp_of(x).sqrt((centered * centered).sum(axis=1) / columns + eps)
 
 
-class LayerNorm(Primitive):
+class LayerNorm(ReadsHalf):
     __slots__ = ("eps", "matrix", "shapes")
     matrix: tuple[int, int]
     eps: float
@@ -160,6 +178,8 @@ def layer_norm(
         for a normalized_shape that is no sequence.
     Gradient: with g = dy * weight: (g - mean(g) - xhat * mean(g * xhat)) / sqrt(variance + eps); dy * xhat and dy,
         summed over the rows.
+    Kernel: kernels/cuda/row_norm.cu, a row in the registers of a team of threads; very long ones in
+        kernels/cuda/set_norm.cu, over several blocks.
     Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450.
     """
     shape = normalized_dims("layer_norm", input, normalized_shape)

@@ -13,15 +13,28 @@ import math
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import Array
+from gpudl.autograd.widen import ReadsHalf
+from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import PACK_BYTES, THREADS, CudaText, dense
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
+from gpudl.ops.gemm import product
 from gpudl.ops.norm_checks import check_floating
 from gpudl.ops.operands import counting, narrowed, widened
 
 __all__ = ["local_response_norm"]
+
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/packs.cuh",
+    "math/local_response_norm.cuh",
+    "cuda/local_response_norm.cu",
+    kernels=("local_response_norm_forward", "local_response_norm_backward"),
+)
+_RINGS = 128  # threads of the backward kernel, and
+_LARGEST_RING = 16  # how many channels each can keep
+_MOST_SAMPLES = 65535  # of blocks, which share out the rest
 
 
 @kernel
@@ -42,13 +55,32 @@ def local_response_norm_forward_cpu(x: Array, size: int, alpha: float, beta: flo
     return y
 
 
+@local_response_norm_forward.cuda("float32", "float64", "float16", "bfloat16")
+def local_response_norm_forward_cuda(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    if not x.size:
+        return local_response_norm_forward.reference(x, size, alpha, beta, k)
+    x = dense(x)
+    y = xp_of(x).empty(x.shape, x.dtype)
+    samples, channels, places = x.shape
+    lanes = PACK_BYTES // x.itemsize
+    packed = places % lanes == 0 and x.data.ptr % PACK_BYTES == 0 and y.data.ptr % PACK_BYTES == 0
+    packs, across = places // lanes if packed else places, 1
+    while across < packs and across < THREADS:
+        across *= 2
+    block = across, THREADS // across
+    grid = -(-packs // across), -(-channels // block[1]), min(samples, _MOST_SAMPLES)
+    settings = packed, alpha / size, float(beta), float(k)
+    _TEXT.launch("local_response_norm_forward", grid, block, x, y, *x.shape, size, *settings)
+    return y
+
+
 @kernel
 def local_response_norm_backward(dy: Array, x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
     """dx."""
     wide, dwide = widened(x), widened(dy)
     d = _divisor(wide, size, alpha, k)
     power = d**-beta
-    seen = _window(wide, size).swapaxes(0, 1) @ (dwide * wide * power / d)
+    seen = product(_window(wide, size).swapaxes(0, 1), dwide * wide * power / d)
     return narrowed(dwide * power - wide * seen * (2 * alpha * beta / size), x.dtype)
 
 
@@ -69,8 +101,25 @@ def local_response_norm_backward_cpu(dy: Array, x: Array, size: int, alpha: floa
     return dx
 
 
+@local_response_norm_backward.cuda("float32", "float64", "float16", "bfloat16")
+def local_response_norm_backward_cuda(dy: Array, x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    if not x.size or size > _LARGEST_RING:
+        return local_response_norm_backward.reference(dy, x, size, alpha, beta, k)
+    dy, x = dense(dy), dense(x)
+    dx = xp_of(x).empty(x.shape, x.dtype)
+    samples, channels, places = x.shape
+    across, down = -(-places // _RINGS), min(samples, _MOST_SAMPLES)
+    # Channels are shared out where there are few places; each share begins with `size` channels that others have too.
+    shares = max(min(-(-1024 // (across * down)), channels // (4 * size)), 1)
+    share = -(-channels // shares)
+    settings = size, share, alpha / size, float(beta), float(k), 2 * alpha * beta / size
+    grid = across, -(-channels // share), down
+    _TEXT.launch("local_response_norm_backward", grid, (_RINGS,), dy, x, dx, *x.shape, *settings)
+    return dx
+
+
 def _divisor(x: Array, size: int, alpha: float, k: float) -> Array:
-    return _window(x, size) @ (x * x) * (alpha / size) + k
+    return product(_window(x, size), x * x) * (alpha / size) + k
 
 
 def _window(x: Array, size: int) -> Array:
@@ -99,7 +148,7 @@ def _power(d: Array, beta: float) -> Array:
     return d**-beta
 
 
-class LocalResponseNorm(Primitive):
+class LocalResponseNorm(ReadsHalf):
     __slots__ = ("planes", "settings")
     planes: tuple[int, int, int]
     settings: tuple[int, float, float, float]
@@ -125,6 +174,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     Returns: the input's shape and dtype.
     Raises: ShapeError for fewer dimensions; RuntimeError for a size below 1, and for integers and bools.
     Gradient: dy / d**beta, less what the element adds to the divisors d of its neighbors.
+    Kernel: kernels/cuda/local_response_norm.cu and kernels/math/local_response_norm.cuh.
     Source: Krizhevsky, Sutskever & Hinton 2012, section 3.3.
     """
     if input.ndim < 3:

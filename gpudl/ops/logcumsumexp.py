@@ -16,11 +16,15 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.backend.running import Run
 from gpudl.ops.along import along_dim
 from gpudl.ops.operands import aliased, one_dim
-from gpudl.ops.recurrence import recurrence, shifted
+from gpudl.ops.recurrence import Recur, recurrence, shifted
 
 __all__ = ["logcumsumexp"]
+
+_RUN = Run("Logsumexp<{T}, {A}>", "math/logsumexp.cuh")
+_RECUR = Recur("OfExponentials")
 
 
 @kernel
@@ -37,6 +41,11 @@ def logcumsumexp_forward(x: Array, dim: int, reverse: bool) -> Array:
             line[step:] = add(line[step:], line[:-step])
         step *= 2
     return y
+
+
+@logcumsumexp_forward.cuda("float32", "float64", "float16", "bfloat16")
+def logcumsumexp_forward_cuda(x: Array, dim: int, reverse: bool) -> Array:
+    return _RUN.along(x, dim, reverse, x.dtype)
 
 
 @logcumsumexp_forward.cpu("float32", "float64")
@@ -58,6 +67,11 @@ def logcumsumexp_backward(dy: Array, x: Array, y: Array, dim: int, reverse: bool
     grown = xp.where((before == y) & xp.isinf(y), xp.zeros_like(y), before - y)
     back = recurrence(shifted(xp.exp(grown), dim, -step, 0.0), dy, dim, not reverse)
     return xp.exp(x - y) * back
+
+
+@logcumsumexp_backward.cuda("float32", "float64", "float16", "bfloat16")
+def logcumsumexp_backward_cuda(dy: Array, x: Array, y: Array, dim: int, reverse: bool) -> Array:
+    return _RECUR(dy, x, y, None, dim, not reverse)
 
 
 class Logcumsumexp(Primitive):
@@ -87,6 +101,7 @@ def logcumsumexp(input: Tensor, dim: int | None = None, *, axis: int | None = No
     Returns: the input's shape.
     Raises: RuntimeError unless the input is floating point; IndexError if the dim is out of range.
     Gradient: for each element the sum of dy[i] exp(input - result[i]) from there on.
+    Kernel: kernels/cuda/cumsum.cu and kernels/math/logsumexp.cuh; the gradient's is kernels/cuda/recurrence.cu.
     Source: Blelloch 1990.
     """
     along = aliased("logcumsumexp", dim, axis)

@@ -1,8 +1,10 @@
-"""What losses ask of the elements of their arguments. On a device nothing is asked: it would have to wait for that."""
+"""What losses ask of the elements of their arguments: on a device in debug mode alone, for it has to wait for that."""
 
 from __future__ import annotations
 
 from gpudl.backend.arrays import Array
+from gpudl.backend.bounds import look
+from gpudl.backend.debug import debugging
 from gpudl.backend.kernel import kernel
 
 
@@ -23,7 +25,17 @@ def check_labels_cpu(target: Array, low: int, classes: int, ignore_index: int | 
     bad = target[(target < low) | (target >= classes)]
     bad = bad if ignore_index is None else bad[bad != ignore_index]
     if bad.size:
-        raise LabelError(f"{name}: target {int(bad[0])} is out of range for {classes} classes, counted from 0")
+        raise _out_of_range(name, classes, int(bad[0]))
+
+
+@check_labels.cuda("int64", "int32", "int16", "int8", "uint8")
+def check_labels_cuda(target: Array, low: int, classes: int, ignore_index: int | None, name: str) -> None:
+    if debugging():
+        look(target, low, classes, lambda bad: _out_of_range(name, classes, bad), ignore_index)
+
+
+def _out_of_range(name: str, classes: int, bad: int) -> LabelError:
+    return LabelError(f"{name}: target {bad} is out of range for {classes} classes, counted from 0")
 
 
 @kernel
@@ -40,6 +52,12 @@ def check_probabilities_cpu(x: Array, name: str) -> None:
         )
 
 
+@check_probabilities.cuda("float64", "float32", "float16")
+def check_probabilities_cuda(x: Array, name: str) -> None:
+    if debugging():
+        check_probabilities_cpu(x, name)
+
+
 @kernel
 def check_variances(var: Array) -> None:
     """Nothing here: to look at the elements would make a device wait for them."""
@@ -50,3 +68,9 @@ def check_variances_cpu(var: Array) -> None:
     """ValueError if an element is negative."""
     if (var < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative elements; give variances, for example as exp(x)")
+
+
+@check_variances.cuda("float64", "float32", "float16", "int64", "int32", "int16", "int8")
+def check_variances_cuda(var: Array) -> None:
+    if debugging():
+        check_variances_cpu(var)

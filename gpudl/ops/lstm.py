@@ -19,6 +19,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import logistic, logistic_
+from gpudl.ops.gemm import product
+from gpudl.ops.recurrent_cuda import lstm_backward_cuda, lstm_forward_cuda
 from gpudl.ops.time_steps import (
     Cell,
     Counts,
@@ -55,11 +57,11 @@ def lstm_forward(
     for part in steps(counts, reverse):
         count = part.stop - part.start
         before_h, before_c = h[:count], c[:count]
-        i, f, g, o = cut(u[part] + before_h @ w_hh.T, 4)
+        i, f, g, o = cut(u[part] + product(before_h, w_hh.T), 4)
         i, f, g, o = logistic(i), logistic(f), xp.tanh(g), logistic(o)
         now_c = f * before_c + i * g
         tanh_c = xp.tanh(now_c)
-        now_h = o * tanh_c if w_hr is None else (o * tanh_c) @ w_hr.T
+        now_h = o * tanh_c if w_hr is None else product(o * tanh_c, w_hr.T)
         h, c = carried(now_h, h), carried(now_c, c)
         computed.append((now_h, xp.concatenate((i, f, g, o), axis=1), tanh_c, before_h, before_c))
     y, *kept = in_time(computed, reverse)
@@ -106,6 +108,9 @@ def lstm_forward_cpu(
     return y, h, c, gates, tanh_c, before_h, before_c
 
 
+lstm_forward.cuda("float32", "float64")(lstm_forward_cuda)
+
+
 @kernel
 def lstm_backward(
     dy: Array,
@@ -125,11 +130,11 @@ def lstm_backward(
         count = part.stop - part.start
         (i, f, g, o), t = cut(gates[part], 4), tanh_c[part]
         whole = dh[:count] + dy[part]
-        inner = whole if w_hr is None else whole @ w_hr
+        inner = whole if w_hr is None else product(whole, w_hr)
         now = dc[:count] + inner * o * (1 - t * t)
         di, df, dg, do = now * g, now * before_c[part], now * i, inner * t
         da = xp.concatenate((di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)), axis=1)
-        dh, dc = carried(da @ w_hh, dh), carried(now * f, dc)
+        dh, dc = carried(product(da, w_hh), dh), carried(now * f, dc)
         computed.append((da,) if w_hr is None else (da, whole))
     of_rows = tuple(in_time(computed, not reverse))
     return (dh, dc, *of_rows) if w_hr is not None else (dh, dc, *of_rows, None)
@@ -178,6 +183,9 @@ def lstm_backward_cpu(
     return dh, dc, da.reshape(rows, 4 * width), wholes
 
 
+lstm_backward.cuda("float32", "float64")(lstm_backward_cuda)
+
+
 class Lstm(Primitive):
     __slots__ = ("counts", "reverse")
     counts: Counts
@@ -199,7 +207,7 @@ class Lstm(Primitive):
         dh, dc, da, wholes = lstm_backward(dy, dh, dc, w_hh, w_hr, gates, tanh_c, before_c, *order)
         for_x, _, _, *for_weights, for_w_hr = ctx.edges[:8]
         dx, *dw = gradients_of_products((for_x, *for_weights), da, da, x, w_ih, before_h)
-        return dx, dh, dc, *dw, wholes.T @ (cut(gates, 4)[3] * tanh_c) if for_w_hr else None, None, None
+        return dx, dh, dc, *dw, product(wholes.T, cut(gates, 4)[3] * tanh_c) if for_w_hr else None, None, None
 
 
 def lstm(
@@ -235,6 +243,7 @@ def lstm(
     Raises: ShapeError for shapes that do not fit; RuntimeError for dtypes that differ; ValueError for dropout out of
         range.
     Gradient: backpropagation through time.
+    Kernel: kernels/cuda/lstm.cu, a thread for each cell of a time step.
     Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; forget gate: Gers, Schmidhuber & Cummins 2000;
         projection: Sak, Senior & Beaufays 2014, arXiv:1402.1128.
     """

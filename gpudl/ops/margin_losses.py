@@ -15,8 +15,10 @@ from gpudl.backend.dtypes import float32
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import minimum
 from gpudl.ops.elementwise import clamp, sign, where
-from gpudl.ops.powers import sqrt
+from gpudl.ops.elementwise_loss import together
+from gpudl.ops.margins import HingeEmbeddingLoss, MarginRankingLoss
 from gpudl.ops.reduced import check_reduction, reduced
+from gpudl.ops.sqrt import sqrt
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss",
@@ -37,9 +39,14 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, *, 
     Returns: () for mean and sum, the shape of both for none.
     Raises: ShapeError if the shapes do not broadcast; ValueError for another reduction.
     Gradient: 1 where target is 1; -1 where it is -1 and the margin is not kept.
+    Kernel: kernels/cuda/elementwise_loss.cu with kernels/math/margins.cuh.
     Source: Hadsell et al. 2006.
     """
     check_reduction("hinge_embedding_loss", reduction)
+    if input.dtype.kind in "fV" and not target.requires_grad:
+        x, t = together(input, target.to(input.dtype))
+        rounded = float(input.dtype.type(margin))
+        return HingeEmbeddingLoss.apply(x, t, None, reduction, rounded)  # type: ignore[no-any-return]
     kept = input.new_full((), margin, dtype=input.dtype)
     lacking = where(target != 1, clamp(kept - input, min=0), 0)
     return reduced(lacking + where(target != -1, input, 0), reduction)
@@ -59,9 +66,13 @@ def margin_ranking_loss(
     Returns: () for mean and sum, the shape of all for none.
     Raises: ShapeError if the shapes do not fit; ValueError for another reduction.
     Gradient: -target to input1, target to input2, where the loss is not 0.
+    Kernel: kernels/cuda/elementwise_loss.cu with kernels/math/margins.cuh.
     """
     check_reduction("margin_ranking_loss", reduction)
     _check_ndims("margin_ranking_loss", input1, input2, target)
+    if input1.dtype == input2.dtype == target.dtype and target.dtype.kind in "fV" and not target.requires_grad:
+        x, t, v = together(input1, input2, target)
+        return MarginRankingLoss.apply(x, t, v, None, reduction, float(margin))  # type: ignore[no-any-return]
     return reduced(clamp(-target * (input1 - input2) + margin, min=0), reduction)
 
 

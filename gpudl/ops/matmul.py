@@ -7,33 +7,31 @@ from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array
-from gpudl.backend.dtypes import float64
 from gpudl.backend.errors import ShapeError
+from gpudl.ops.gemm import integer_product, product
 from gpudl.ops.operands import sum_to_shape
 
 __all__ = ["bmm", "dot", "matmul", "mm", "mv", "vdot"]
 
-# From so many multiplications on, integers gain from BLAS, which knows floating point only.
-_MANY = 1 << 13
 
-
-class Matmul(Primitive):
+class Matmul(ReadsHalf):
     __slots__ = ("shapes",)
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
     def forward(ctx, x: Array, y: Array) -> Array:
         for_x, for_y = ctx.edges
         ctx.save(x if for_y else None, y if for_x else None)
-        ctx.shapes = shapes = x.shape, y.shape
-        return product(x, y) if len(shapes[0]) > 2 else x @ y
+        ctx.shapes = x.shape, y.shape
+        return product(x, y)
 
     def backward(ctx, dz: Array) -> tuple[Any, ...]:
         x, y = ctx.saved
         for_x, for_y = ctx.edges
         x_shape, y_shape = ctx.shapes
         if len(x_shape) == len(y_shape) == 2:
-            return dz @ y.T if for_x else None, x.T @ dz if for_y else None
+            return product(dz, y.T) if for_x else None, product(x.T, dz) if for_y else None
         return product_gradients(dz, x, y, ctx.shapes)
 
 
@@ -45,26 +43,6 @@ class MatmulIntegers(Primitive):
 
     def forward(ctx, x: Array, y: Array) -> Array:
         return integer_product(x, y)
-
-
-def product(x: Array, y: Array) -> Array:
-    """x @ y for floating x; a batch of matrices times one matrix or vector is one product, not one for each."""
-    shape = x.shape
-    if len(shape) > 2 and y.ndim <= 2 and y.ndim and shape[-1] == y.shape[0] and x.flags.c_contiguous:
-        flat = x.reshape((math.prod(shape[:-1]), shape[-1])) @ y
-        return flat.reshape((*shape[:-1], *y.shape[1:]))
-    return x @ y
-
-
-def integer_product(x: Array, y: Array) -> Array:
-    """x @ y for integers, in float64 where all sums are exact there."""
-    if x.size * (y.shape[-1] if y.ndim > 1 else 1) < _MANY or not x.ndim or not y.ndim:
-        return x @ y
-    # Python integers: the absolute value of the least int64 is none.
-    largest = math.prod(max(-int(each.min()), int(each.max())) for each in (x, y))
-    if largest * x.shape[-1] >= 1 << 53:
-        return x @ y
-    return (x.astype(float64) @ y.astype(float64)).astype("int64").astype(x.dtype)
 
 
 def product_gradients(
@@ -86,19 +64,19 @@ def product_gradients(
         count = math.prod(x_shape[:-1])
         if len(y_shape) == 1:
             dx = None if y is None else dz.reshape((*dz.shape, 1)) * y
-            dy = None if x is None else dz.reshape(count) @ x.reshape((count, inner))
+            dy = None if x is None else product(dz.reshape(count), x.reshape((count, inner)))
             return dx, dy
         rows = dz.reshape((count, y_shape[1]))
-        dx = None if y is None else (rows @ y.T).reshape(x_shape)
-        dy = None if x is None else x.reshape((count, inner)).T @ rows
+        dx = None if y is None else product(rows, y.T).reshape(x_shape)
+        dy = None if x is None else product(x.reshape((count, inner)).T, rows)
         return dx, dy
     if len(x_shape) == 1:  # a vector on the left
         column = dz.reshape((*dz.shape, 1))
-        dx = None if y is None else sum_to_shape((y @ column).reshape(y_shape[:-1]), x_shape)
+        dx = None if y is None else sum_to_shape(product(y, column).reshape(y_shape[:-1]), x_shape)
         dy = None if x is None else x.reshape((inner, 1)) * dz.reshape((*dz.shape[:-1], 1, dz.shape[-1]))
         return dx, dy
-    dx = None if y is None else sum_to_shape(dz @ y.swapaxes(-1, -2), x_shape)
-    dy = None if x is None else sum_to_shape(x.swapaxes(-1, -2) @ dz, y_shape)
+    dx = None if y is None else sum_to_shape(product(dz, y.swapaxes(-1, -2)), x_shape)
+    dy = None if x is None else sum_to_shape(product(x.swapaxes(-1, -2), dz), y_shape)
     return dx, dy
 
 

@@ -15,7 +15,9 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.on_host import linalg_of
 from gpudl.ops.elementwise import where
+from gpudl.ops.gemm import product
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import identity, need_matrices, turned
 from gpudl.ops.solve import inv
@@ -62,7 +64,7 @@ def _exponential(x: Array) -> Array:
     squarings = xp.maximum(xp.frexp(norms / _REACH_13)[1], 0)
     y = _approximant(x * xp.ldexp(xp.ones_like(norms), -squarings)[..., None, None], 13)
     for step in range(int(squarings.max())):
-        y = xp.where((squarings > step)[..., None, None], y @ y, y)
+        y = xp.where((squarings > step)[..., None, None], product(y, y), y)
     return y
 
 
@@ -80,19 +82,20 @@ def _approximant(x: Array, degree: int) -> Array:
     """The diagonal Pade approximant of exp: q(-x)^-1 q(x), the even powers of q and the odd ones apart."""
     q = [_coefficient(degree, power) for power in range(degree + 1)]
     one = identity(x, x.shape[-1])
-    x2 = x @ x
+    x2 = product(x, x)
     if degree < 13:
         powers = [one, x2]
         while len(powers) <= degree // 2:
-            powers.append(powers[-1] @ x2)
-        odd = x @ _combined(q[1::2], powers)
+            powers.append(product(powers[-1], x2))
+        odd = product(x, _combined(q[1::2], powers))
         even = _combined(q[0::2], powers)
     else:
-        x4 = x2 @ x2
-        x6 = x4 @ x2
-        odd = x @ (x6 @ _combined((q[9], q[11], q[13]), (x2, x4, x6)) + _combined(q[1:9:2], (one, x2, x4, x6)))
-        even = x6 @ _combined((q[8], q[10], q[12]), (x2, x4, x6)) + _combined(q[0:8:2], (one, x2, x4, x6))
-    solution: Array = xp_of(x).linalg.solve(even - odd, even + odd)
+        x4 = product(x2, x2)
+        x6 = product(x4, x2)
+        odd = product(x6, _combined((q[9], q[11], q[13]), (x2, x4, x6)))
+        odd = product(x, odd + _combined(q[1:9:2], (one, x2, x4, x6)))
+        even = product(x6, _combined((q[8], q[10], q[12]), (x2, x4, x6))) + _combined(q[0:8:2], (one, x2, x4, x6))
+    solution: Array = linalg_of(x).solve(even - odd, even + odd)
     return solution
 
 

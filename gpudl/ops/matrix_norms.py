@@ -10,6 +10,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import dtype_of, promote_types
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.kernel import kernel
 from gpudl.ops.elementwise import abs as abs_
 from gpudl.ops.elementwise import where
 from gpudl.ops.extreme import amax, amin
@@ -24,15 +25,36 @@ from gpudl.ops.solve import inv_ex
 __all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
 
 
+@kernel
+def vector_norm_forward(x: Array, order: float, dims: tuple[int, ...], keepdim: bool) -> Array:
+    """sum(|x| ** order) ** (1 / order) along dims; among 0, 1 and the infinities what that tends to."""
+    xp = xp_of(x)
+    if order == 2:
+        return xp.sqrt((x * x).sum(axis=dims, keepdims=keepdim))
+    if order == 0:
+        return (x != 0).sum(axis=dims, keepdims=keepdim).astype(x.dtype)
+    size = xp.abs(x)
+    if order == 1:
+        return size.sum(axis=dims, keepdims=keepdim)
+    if math.isinf(order):
+        return (size.max if order > 0 else size.min)(axis=dims, keepdims=keepdim)
+    size **= order
+    return size.sum(axis=dims, keepdims=keepdim) ** (1 / order)
+
+
 class VectorNorm(Reduction):
     """sum(|x| ** order) ** (1 / order) along dims, with the limits at 0 and the infinities."""
 
     __slots__ = ("order",)
     order: float
 
+    @classmethod
+    def keeps_half(cls, args: tuple[Any, ...]) -> bool:
+        return False  # backward takes several steps
+
     def forward(ctx, x: Array, order: float, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims, ctx.order = x.shape, dims, order
-        y = _norm(x, order, dims, keepdim)
+        y = vector_norm_forward(x, order, dims, keepdim)
         ctx.save(x, y)
         return y
 
@@ -54,21 +76,6 @@ class VectorNorm(Reduction):
         else:
             share = x * xp.abs(x) ** (order - 2)
         return share * xp.where(y == 0, 0.0, dy / y ** (order - 1))
-
-
-def _norm(x: Array, order: float, dims: tuple[int, ...], keepdim: bool) -> Array:
-    xp = xp_of(x)
-    if order == 2:
-        return xp.sqrt((x * x).sum(axis=dims, keepdims=keepdim))
-    if order == 0:
-        return (x != 0).sum(axis=dims, keepdims=keepdim).astype(x.dtype)
-    size = xp.abs(x)
-    if order == 1:
-        return size.sum(axis=dims, keepdims=keepdim)
-    if math.isinf(order):
-        return (size.max if order > 0 else size.min)(axis=dims, keepdims=keepdim)
-    size **= order
-    return size.sum(axis=dims, keepdims=keepdim) ** (1 / order)
 
 
 def vector_norm(

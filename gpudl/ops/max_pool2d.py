@@ -11,29 +11,36 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import dense
 from gpudl.backend.kernel import kernel
-from gpudl.ops.pick import Pick, Places, Put
+from gpudl.ops.pick import Pick, Put
+from gpudl.ops.pool_launch import MAX_POOL, fits, plane_grid, search, table
+from gpudl.ops.pool_places import Places
 from gpudl.ops.pool_windows import lowest, parts, pool_windows, taps_of, winners
 from gpudl.ops.windows import Lengths, Windows, along, overlap
 
 __all__ = ["max_pool2d"]
 
 
+_BYTE = 256
+
+
 @kernel
-def max_pool2d_forward(x: Array, windows: Windows) -> Array:
-    """y (n, c, *out) for x (n, c, *size)."""
+def max_pool2d_forward(x: Array, windows: Windows, with_winners: bool) -> tuple[Array, Array | None]:
+    """y (n, c, *out) for x (n, c, *size), and the numbers of the taps with the largest elements where asked for."""
     xp = xp_of(x)
     y = xp.full((*x.shape[:2], *windows.out), lowest(x), x.dtype)
     for _, inside, place in taps_of(windows):
         y[inside] = xp.maximum(y[inside], x[place])
-    return y
+    return y, winners(x, windows).astype(_tap_dtype(windows)) if with_winners else None
 
 
 @max_pool2d_forward.cpu("float32", "float64")
-def max_pool2d_forward_cpu(x: Array, windows: Windows) -> Array:
+def max_pool2d_forward_cpu(x: Array, windows: Windows, with_winners: bool) -> tuple[Array, None]:
     y = np.empty((*x.shape[:2], *windows.out), x.dtype)
     planes, found = x.reshape(-1, *windows.size), y.reshape(-1, *windows.out)
     for part in parts(len(planes), math.prod(windows.size)):
@@ -42,14 +49,34 @@ def max_pool2d_forward_cpu(x: Array, windows: Windows) -> Array:
         for axis, (size, taps, stride, padding, dilation, out) in enumerate(zip(*windows), 1):
             some = _along(some, axis, [overlap(size, out, stride, t * dilation - padding) for t in range(taps)], out)
         found[part] = some
-    return y
+    return y, None  # to find a winner by comparing with y costs less than to keep it
+
+
+@max_pool2d_forward.cuda("float32", "float64", "float16", "bfloat16")
+def max_pool2d_forward_cuda(x: Array, windows: Windows, with_winners: bool) -> tuple[Array, Array | None]:
+    if not fits(windows):
+        return max_pool2d_forward.reference(x, windows, with_winners)  # type: ignore[no-any-return]
+    xp = xp_of(x)
+    y = xp.empty((*x.shape[:2], *windows.out), x.dtype)
+    which = xp.empty(y.shape, _tap_dtype(windows)) if with_winners else None
+    search(x, windows, y, *_taps(which), None)
+    return y, which
+
+
+def _tap_dtype(windows: Windows) -> str:
+    return "uint8" if math.prod(windows.kernel) <= _BYTE else "int32"
+
+
+def _taps(which: Array | None) -> tuple[Array | None, Array | None]:
+    """The arguments of the kernels for numbers of taps that are bytes, and for those that are ints."""
+    return (which, None) if which is None or which.dtype.name == "uint8" else (None, which)
 
 
 @kernel
-def max_pool2d_backward(dy: Array, x: Array, y: Array, windows: Windows) -> Array:
-    """dx (n, c, *size) for dy and y (n, c, *out)."""
+def max_pool2d_backward(dy: Array, x: Array, y: Array, which: Array | None, windows: Windows) -> Array:
+    """dx (n, c, *size) for dy and y (n, c, *out). which: the winners as forward gave them, or None."""
     xp = xp_of(dy)
-    which = winners(x, windows)
+    which = winners(x, windows) if which is None else which
     dx = xp.zeros(x.shape, dy.dtype)
     for number, inside, place in taps_of(windows):
         dx[place] += xp.where(which[inside] == number, dy[inside], 0)
@@ -57,9 +84,9 @@ def max_pool2d_backward(dy: Array, x: Array, y: Array, windows: Windows) -> Arra
 
 
 @max_pool2d_backward.cpu("float32", "float64")
-def max_pool2d_backward_cpu(dy: Array, x: Array, y: Array, windows: Windows) -> Array:
+def max_pool2d_backward_cpu(dy: Array, x: Array, y: Array, which: Array | None, windows: Windows) -> Array:
     if not y.size or np.isnan(y.max()):
-        return max_pool2d_backward.reference(dy, x, y, windows)
+        return max_pool2d_backward.reference(dy, x, y, None, windows)
     dx = np.zeros(x.shape, dy.dtype)
     if windows.is_one:
         winner = x.reshape(dy.size, -1).argmax(axis=1)
@@ -89,6 +116,19 @@ def max_pool2d_backward_cpu(dy: Array, x: Array, y: Array, windows: Windows) -> 
     return dx
 
 
+@max_pool2d_backward.cuda("float32", "float64", "float16", "bfloat16")
+def max_pool2d_backward_cuda(dy: Array, x: Array, y: Array, which: Array | None, windows: Windows) -> Array:
+    if not fits(windows):
+        return max_pool2d_backward.reference(dy, x, y, which, windows)
+    if which is None:
+        which = max_pool2d_forward_cuda(x, windows, True)[1]
+        assert which is not None
+    dx, planes = xp_of(dy).empty(x.shape, dy.dtype), math.prod(x.shape[:2])
+    grid = plane_grid(planes, math.prod(windows.size))
+    MAX_POOL.launch("max_pool_backward", *grid, dense(dy), *_taps(dense(which)), dx, table(windows, dy), planes)
+    return dx
+
+
 def _along(x: Array, axis: int, pairs: list[tuple[slice, slice]], out: int) -> Array:
     """The maximum over the taps of one dimension, each given by the windows and the elements that it lies on."""
     whole = [x[along(axis, place)] for inside, place in pairs if inside == slice(0, out)]
@@ -107,7 +147,7 @@ def _along(x: Array, axis: int, pairs: list[tuple[slice, slice]], out: int) -> A
     return y
 
 
-class MaxPool2d(Primitive):
+class MaxPool2d(ReadsHalf):
     __slots__ = ("windows",)
     windows: Windows
 
@@ -137,15 +177,15 @@ class MaxPool2d(Primitive):
 
     def forward(ctx, x: Array, windows: Windows) -> Array:
         ctx.windows = windows
-        y = max_pool2d_forward(x, windows)
-        ctx.save(x, y)
+        y, which = max_pool2d_forward(x, windows, mode.enabled and ctx.edges[0] is not None)
+        ctx.save(x, y, which)
         return y
 
     def backward(ctx, dy: Array) -> Array:
-        x, y = ctx.saved
+        x, y, which = ctx.saved
         if isinstance(dy, Tensor):
             return Put.apply(dy, Places.apply(x, ctx.windows), x.shape[2:])
-        return max_pool2d_backward(dy, x, y, ctx.windows)
+        return max_pool2d_backward(dy, x, y, which, ctx.windows)
 
 
 def max_pool2d(
@@ -173,6 +213,7 @@ def max_pool2d(
     Raises: ShapeError if no window fits into the input, or something else than the batch is empty; TypeError for
         arguments that are no ints; RuntimeError for bools.
     Gradient: dy to the largest element of each window, the first of equals.
+    Kernel: kernels/cuda/max_pool2d.cu, a thread for each window, and for each element in backward.
     Source: Riesenhuber and Poggio 1999; Scherer et al. 2010.
     """
     return MaxPool2d.of("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)

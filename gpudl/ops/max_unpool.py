@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.bounds import look
+from gpudl.backend.debug import debugging
 from gpudl.backend.device import is_on_host
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.pick import Unpool
@@ -91,9 +93,14 @@ def _unpooled(
     if min(size) < 0:
         raise ShapeError(f"{name}: padding {before} leaves nothing of an output of {size}; make it smaller")
     area = math.prod(size)
-    # On a device the look at the indices would make it wait.
-    if at.array.size and is_on_host(at.array) and not 0 <= at.array.min() <= at.array.max() < area:
-        bad = at.array[(at.array < 0) | (at.array >= area)]
-        raise RuntimeError(f"{name}: index {int(bad.flat[0])} is out of range for an output of {size}")
+
+    def out_of_range(bad: int) -> RuntimeError:
+        return RuntimeError(f"{name}: index {bad} is out of range for an output of {size}")
+
+    if not is_on_host(at.array):
+        if debugging():
+            look(at.array, 0, area, out_of_range)
+    elif at.array.size and not 0 <= at.array.min() <= at.array.max() < area:
+        raise out_of_range(int(at.array[(at.array < 0) | (at.array >= area)][0]))
     y: Tensor = Unpool.apply(x, at, size)
     return y if has_batch else y.reshape(y.shape[1:])

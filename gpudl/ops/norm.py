@@ -5,32 +5,100 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gpudl.autograd.grad_mode import mode
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.dtypes import DType, float32, float64, int64
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.folds import Fold
+from gpudl.backend.kernel import kernel
 from gpudl.ops.elementwise import where
-from gpudl.ops.matrix_norms import matrix_norm
-from gpudl.ops.operands import Dim, Number, dims_of, one_dim, promoted, total
+from gpudl.ops.matrix_norms import matrix_norm, vector_norm_forward
+from gpudl.ops.operands import Dim, Number, dims_of, one_dim, promoted, total, widened
 from gpudl.ops.reduce import Reduction, cast_first
 
 __all__ = ["dist", "norm", "renorm"]
 
 
+_FLOATS = "float32", "float64", "float16", "bfloat16"
+
+
+def _summed(start: str, end: str) -> Fold:
+    return Fold(f"Added<{{T}}, {{A}}, {start}, {end}>", "math/norm.cuh", slope="NormSlope<{T}, {A}>")
+
+
+_FOLDS: dict[float, Fold] = {
+    2: _summed("Square", "Root"),
+    1: _summed("Size", "Itself"),
+    0: _summed("Present", "Itself"),
+}
+_POWER = _summed("Power", "PowerRoot")
+_LARGEST, _SMALLEST = (
+    Fold(f"Extreme<{{T}}, {{A}}, {largest}, Size>", "math/extreme.cuh", "math/norm.cuh")
+    for largest in ("true", "false")
+)
+
+
+@kernel
+def norm_forward(
+    x: Array, p: float, dims: tuple[int, ...], keepdim: bool, with_kept: bool
+) -> tuple[Array, Array | None]:
+    """The p-norm, and if asked for, of half floats the same in float32, or for infinity how many elements have it."""
+    return power_norm(x, p, dims, keepdim), None
+
+
+@norm_forward.cuda(*_FLOATS)
+def norm_forward_cuda(
+    x: Array, p: float, dims: tuple[int, ...], keepdim: bool, with_kept: bool
+) -> tuple[Array, Array | None]:
+    more: DType
+    if math.isinf(p):
+        fold, more = _LARGEST if p > 0 else _SMALLEST, int64
+    else:
+        fold, more = _FOLDS.get(p, _POWER), float64 if x.dtype == float64 else float32
+    if with_kept and (math.isinf(p) or x.dtype.itemsize == 2):
+        return fold(x, dims, keepdim, x.dtype, more, p=p, q=1 / p if p else 0)  # type: ignore[no-any-return]
+    return fold(x, dims, keepdim, x.dtype, p=p, q=1 / p if p else 0), None
+
+
+@vector_norm_forward.cuda("float32", "float64")
+def vector_norm_forward_cuda(x: Array, order: float, dims: tuple[int, ...], keepdim: bool) -> Array:
+    y: Array = norm_forward_cuda(x, order, dims, keepdim, False)[0]
+    return y
+
+
+@kernel
+def norm_backward(dy: Array, x: Array, y: Array, kept: Array | None, p: float, dims: tuple[int, ...]) -> Array:
+    """dx of y = norm(x), dims at length 1; kept: what forward gave beside it."""
+    return norm_gradient(dy, x, y, p, dims)
+
+
+@norm_backward.cuda(*_FLOATS, beside_half=True)
+def norm_backward_cuda(dy: Array, x: Array, y: Array, kept: Array | None, p: float, dims: tuple[int, ...]) -> Array:
+    if p == 0 or (kept is None and math.isinf(p)):
+        return norm_backward.reference(dy, x, y, kept, p, dims)
+    if math.isinf(p):
+        return _POWER.slope(dy, x, dims, widened(y), kept, p=0)
+    return _POWER.slope(dy, x, dims, widened(y if kept is None else kept), None, p=p)
+
+
 class Norm(Reduction):
     """sum(|x|^p)^(1/p) over dimensions; max |x| for p = inf, min |x| for -inf, the count of nonzeros for 0."""
 
-    __slots__ = ("p",)
+    __slots__ = ("kept", "p")
+    kept: Array | None
     p: float
 
     def forward(ctx, x: Array, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims, ctx.p = x.shape, dims, p
-        y = power_norm(x, p, dims, keepdim)
+        y, ctx.kept = norm_forward(x, p, dims, keepdim, mode.enabled and ctx.edges[0] is not None)
         ctx.save(x, y)
         return y
 
     def backward(ctx, dy: Array) -> Array:
         x, y = ctx.saved
-        return norm_gradient(ctx.spread(dy), x, ctx.spread(y), ctx.p, ctx.dims)
+        kept = None if ctx.kept is None else ctx.spread(ctx.kept)
+        return norm_backward(ctx.spread(dy), x, ctx.spread(y), kept, ctx.p, ctx.dims)
 
 
 def power_norm(x: Array, p: float, dims: tuple[int, ...], keepdim: bool) -> Array:
@@ -104,6 +172,7 @@ def norm(
     Raises: RuntimeError unless the input is floating point, and for the norm inf or -inf of no elements; IndexError if
         a dim is out of range; RuntimeError for another name.
     Gradient: dy * input * abs(input)**(p - 2) / result**(p - 1), 0 where the result is 0.
+    Kernel: kernels/cuda/reduce.cu and kernels/math/norm.cuh.
     """
     if input.dtype.kind not in "fV":
         raise RuntimeError(f"norm: the input is {input.dtype}; cast it to a floating dtype first")

@@ -11,7 +11,7 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, quiet
 from gpudl.backend.dtypes import float32, is_floating
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.operands import widened
+from gpudl.ops.running_statistics import mix_
 
 
 def normalized_dims(name: str, input: Tensor, normalized_shape: Sequence[int]) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ def mix_in(running: Tensor, new: Array, momentum: float | Tensor) -> None:
     """running = (1 - momentum) * running + momentum * new, in place."""
     share = momentum.array if isinstance(momentum, Tensor) else momentum
     with quiet():
-        running.array[...] = widened(running.array) * (1 - share) + new * share
+        mix_(running.array, new, share)
     rebind(running, None)
 
 

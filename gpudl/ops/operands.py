@@ -63,7 +63,9 @@ def sum_to_shape(gradient: Array, shape: tuple[int, ...]) -> Array:
         return gradient
     lead = len(have) - len(shape)
     axes = (*range(lead), *(i for i, length in enumerate(shape, lead) if length == 1 and have[i] != 1))
-    return total(gradient, axes).reshape(shape)
+    if not lead:  # no view, of which whoever keeps it would make a copy
+        return total(gradient, axes, True)
+    return total(gradient, axes) if len(axes) == lead else total(gradient, axes).reshape(shape)
 
 
 def widened(x: Array) -> Array:
@@ -77,13 +79,13 @@ def narrowed(y: Array, dtype: DType) -> Array:
 
 
 def total(x: Array, axis: Any, keepdims: bool = False) -> Array:
-    """The sum along axes, in the array's dtype; half floats are widened on the way."""
+    """The sum along axes, in the array's dtype; half floats are added up in float32."""
     if x.dtype.kind not in "fV":
         return x.sum(axis=axis, dtype=x.dtype, keepdims=keepdims)  # NumPy would sum small integers in int64
     if isinstance(x, Tensor):
         return x.sum(axis=axis, keepdims=keepdims)
     x = as_array(x)
-    return narrowed(backend_of(x).sum(widened(x), axis, keepdims), x.dtype)
+    return backend_of(x).sum(x, axis, keepdims)
 
 
 def binary(cls: type[Binary], x: Any, y: Any) -> Tensor:

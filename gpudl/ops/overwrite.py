@@ -5,30 +5,28 @@ As in sample.py, one seed gives the same bits on every device and machine. The g
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from gpudl.autograd.inplace import assign
 from gpudl.autograd.primitive import check_devices
-from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import quiet
-from gpudl.backend.device import to_host
+from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.dtypes import largest
-from gpudl.ops.create import placed
-from gpudl.ops.distributions import coins
+from gpudl.ops.create import new_full
+from gpudl.ops.distributions import coins, probability
 from gpudl.ops.generator import stream_of
-from gpudl.ops.sample import Host, floating, whole_numbers
-from gpudl.random import Stream, laws
+from gpudl.ops.random_fill import drawn
+from gpudl.ops.sample import floating, whole_bounds
+from gpudl.random import Stream
 
 __all__: list[str] = []  # torch has them as methods only
 
 
-def _overwrite(name: str, input: Tensor, drawn: Host) -> Tensor:
-    with quiet():
-        values = drawn.reshape(input.shape).astype(input.dtype, copy=False)
-    return assign(input, placed(values, input.device), name, replace=True)
+def _overwrite(name: str, input: Tensor, stream: Stream, law: str, *numbers: Any) -> Tensor:
+    """The input with numbers of a law in it; see gpudl.ops.random_fill."""
+    made = drawn(input.device, input.shape, input.dtype, stream, law, *numbers)
+    return assign(input, wrap(made, None), name, replace=True)
 
 
 def uniform_(
@@ -50,8 +48,8 @@ def uniform_(
         raise RuntimeError(f"uniform_: expected from <= to within {kind}, got {low} and {high}")
     stream = stream_of(generator)
     if float(np.asarray(low).astype(kind)) == float(np.asarray(high).astype(kind)):
-        return _overwrite("uniform_", input, np.full(input.shape, low))
-    return _overwrite("uniform_", input, stream.uniform(input.shape, low, high, kind))
+        return assign(input, new_full(input, input.shape, low), "uniform_", replace=True)
+    return _overwrite("uniform_", input, stream, "uniform", low, high)
 
 
 def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Stream | None = None) -> Tensor:
@@ -59,10 +57,10 @@ def normal_(input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: St
 
     Raises: RuntimeError for a negative std, integer tensors, and as autograd.inplace.assign.
     """
-    kind = floating("normal_", input.dtype)
+    floating("normal_", input.dtype)
     if not std >= 0:
         raise RuntimeError(f"normal_: std must be >= 0, got {std}")
-    return _overwrite("normal_", input, stream_of(generator).normal(input.shape, float(mean), float(std), kind))
+    return _overwrite("normal_", input, stream_of(generator), "normal", float(mean), float(std))
 
 
 def log_normal_(input: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Stream | None = None) -> Tensor:
@@ -73,9 +71,7 @@ def log_normal_(input: Tensor, mean: float = 1.0, std: float = 2.0, *, generator
     floating("log_normal_", input.dtype)
     if not std > 0:
         raise RuntimeError(f"log_normal_: std must be > 0, got {std}")
-    with quiet():
-        drawn = laws.exp(stream_of(generator).normal(input.shape, float(mean), float(std), "float64"))
-    return _overwrite("log_normal_", input, drawn)
+    return _overwrite("log_normal_", input, stream_of(generator), "log_normal", float(mean), float(std))
 
 
 def exponential_(input: Tensor, lambd: float = 1.0, *, generator: Stream | None = None) -> Tensor:
@@ -86,7 +82,7 @@ def exponential_(input: Tensor, lambd: float = 1.0, *, generator: Stream | None 
     floating("exponential_", input.dtype)
     if not lambd > 0:
         raise RuntimeError(f"exponential_: lambd must be > 0, got {lambd}")
-    return _overwrite("exponential_", input, laws.exponential(stream_of(generator), input.array.size) / lambd)
+    return _overwrite("exponential_", input, stream_of(generator), "exponential", float(lambd))
 
 
 def cauchy_(input: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Stream | None = None) -> Tensor:
@@ -101,7 +97,7 @@ def cauchy_(input: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator
     floating("cauchy_", input.dtype)
     if not sigma > 0:
         raise RuntimeError(f"cauchy_: sigma must be > 0, got {sigma}")
-    return _overwrite("cauchy_", input, median + sigma * laws.cauchy(stream_of(generator), input.array.size))
+    return _overwrite("cauchy_", input, stream_of(generator), "cauchy", float(median), float(sigma))
 
 
 def geometric_(input: Tensor, p: float, *, generator: Stream | None = None) -> Tensor:
@@ -116,10 +112,7 @@ def geometric_(input: Tensor, p: float, *, generator: Stream | None = None) -> T
         raise RuntimeError("geometric_: a bool tensor cannot hold numbers of trials")
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_: p must be in (0, 1), got {p}")
-    drawn = laws.geometric(stream_of(generator), p, input.array.size)
-    if input.dtype.kind in "iu":  # a tiny p takes longer than small integers count
-        drawn = np.minimum(drawn, math.nextafter(float(np.iinfo(input.dtype).max) + 1, 0))
-    return _overwrite("geometric_", input, drawn)
+    return _overwrite("geometric_", input, stream_of(generator), "geometric", float(p))
 
 
 def random_(
@@ -142,8 +135,8 @@ def random_(
             high = 2 ** (8 if kind.kind == "V" else np.finfo(kind).nmant + 1) + 1
         else:
             high = 2 if kind.kind == "b" else int(np.iinfo(kind).max) + 1
-    drawn = whole_numbers("random_", stream_of(generator), low or 0, high, input.shape, kind)
-    return _overwrite("random_", input, drawn)
+    stream = stream_of(generator)
+    return _overwrite("random_", input, stream, "integers", *whole_bounds("random_", low or 0, high, kind))
 
 
 def bernoulli_(input: Tensor, p: float | Tensor = 0.5, *, generator: Stream | None = None) -> Tensor:
@@ -154,14 +147,14 @@ def bernoulli_(input: Tensor, p: float | Tensor = 0.5, *, generator: Stream | No
         generator: draws from it in place of the program's own streams.
     Raises: RuntimeError for a probability out of [0, 1] or a p of integers, and as autograd.inplace.assign.
     """
-    chances: Any = p
     if isinstance(p, Tensor):
         check_devices("bernoulli_", (input, p))
         floating("bernoulli_", p.dtype)
-        chances = to_host(p.array)
-    else:
-        chances = np.float64(p) if input.dtype == "float64" else np.float32(p)
-    return _overwrite("bernoulli_", input, coins("bernoulli_", stream_of(generator), chances, input.shape))
+        made = coins("bernoulli_", stream_of(generator), p.array, input.shape, input.dtype)
+        return assign(input, wrap(made, None), "bernoulli_", replace=True)
+    wide = input.dtype == "float64"
+    chance = probability("bernoulli_", p if wide else np.float32(p))
+    return _overwrite("bernoulli_", input, stream_of(generator), "coin", chance, wide)
 
 
 def _only(name: str, named: dict[str, Any], given: Any) -> Any:

@@ -9,19 +9,8 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.ops.accumulate import put_rows_, sums_at
 from gpudl.ops.operands import widened
-from gpudl.ops.pool_windows import places
-from gpudl.ops.windows import Windows
-
-
-class Places(Primitive):
-    """Where the largest element of each window of a pooling lies."""
-
-    __slots__ = ()
-    differentiable = False
-
-    def forward(ctx, x: Array, windows: Windows) -> Array:
-        return places(x, windows)
 
 
 class Pick(Primitive):
@@ -34,11 +23,11 @@ class Pick(Primitive):
     def forward(ctx, x: Array, at: Array) -> Array:
         ctx.size = x.shape[2:]
         ctx.save(at)
-        return _pick(x, at)
+        return picked(x, at)
 
     def backward(ctx, dy: Array) -> tuple[Any, None]:
         (at,) = ctx.saved
-        return (Put.apply if isinstance(dy, Tensor) else _put)(dy, at, ctx.size), None
+        return (Put.apply if isinstance(dy, Tensor) else put)(dy, at, ctx.size), None
 
 
 class Put(Primitive):
@@ -49,11 +38,11 @@ class Put(Primitive):
 
     def forward(ctx, x: Array, at: Array, size: tuple[int, ...]) -> Array:
         ctx.save(at)
-        return _put(x, at, size)
+        return put(x, at, size)
 
     def backward(ctx, dy: Array) -> tuple[Any, None]:
         (at,) = ctx.saved
-        return (Pick.apply if isinstance(dy, Tensor) else _pick)(dy, at), None
+        return (Pick.apply if isinstance(dy, Tensor) else picked)(dy, at), None
 
 
 class Unpool(Primitive):
@@ -65,7 +54,7 @@ class Unpool(Primitive):
     def forward(ctx, x: Array, at: Array, size: tuple[int, ...]) -> Array:
         ctx.save(at)
         y = xp_of(x).zeros(math.prod((*x.shape[:2], *size)), x.dtype)
-        y[_flat(at, math.prod(size))] = x.reshape(-1)
+        put_rows_(y, _flat(at, math.prod(size)), x.reshape(-1))
         return y.reshape((*x.shape[:2], *size))
 
     backward = Put.backward
@@ -83,7 +72,7 @@ def largest_places(x: Array, taps: Iterable[Array], out: tuple[int, ...]) -> Arr
     planes, best = x.reshape((*x.shape[:2], math.prod(x.shape[2:]))), None
     which = xp.zeros((*x.shape[:2], *out), "int64")
     for at in taps:
-        seen = planes[:, :, at[0, 0]] if at.shape[:2] == (1, 1) else _pick(x, at)
+        seen = planes[:, :, at[0, 0]] if at.shape[:2] == (1, 1) else picked(x, at)
         if best is None:
             best, which = seen, which + at
         else:
@@ -92,14 +81,16 @@ def largest_places(x: Array, taps: Iterable[Array], out: tuple[int, ...]) -> Arr
     return which
 
 
-def _pick(x: Array, at: Array) -> Array:
+def picked(x: Array, at: Array) -> Array:
+    """x[n, c, at[n, c, q]] for each q."""
     return x.reshape(-1)[_flat(at, math.prod(x.shape[2:]))].reshape(at.shape)
 
 
-def _put(x: Array, at: Array, size: tuple[int, ...]) -> Array:
+def put(x: Array, at: Array, size: tuple[int, ...]) -> Array:
+    """Zeros of planes of `size` with x added at the places."""
     shape = (*x.shape[:2], *size)
     # Counting with weights sums in float64, in one order, and many times faster than add.at.
-    sums = xp_of(x).bincount(_flat(at, math.prod(size)), widened(x).reshape(-1), math.prod(shape))
+    sums = sums_at(widened(x).reshape(-1), _flat(at, math.prod(size)), math.prod(shape))
     return sums.astype(x.dtype).reshape(shape)
 
 

@@ -15,8 +15,10 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import int64
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.on_host import linalg_of
 from gpudl.ops.dims import broadcast_to
 from gpudl.ops.factorize import UNSETTLED
+from gpudl.ops.gemm import product
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import lapack, need_matrices, turned
 from gpudl.ops.operands import Number
@@ -37,14 +39,14 @@ class Pinv(Primitive):
     def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool, name: str) -> tuple[Array, Array, Array]:
         xp = xp_of(x)
         if symmetric:
-            s, u = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.eigh(each)), x)
+            s, u = lapack(name, UNSETTLED, lambda each: tuple(linalg_of(x).eigh(each)), x)
             vh = turned(u)
         else:
-            u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(xp.linalg.svd(each, full_matrices=False)), x)
+            u, s, vh = lapack(name, UNSETTLED, lambda each: tuple(linalg_of(x).svd(each, full_matrices=False)), x)
         counted = _counts(s, x, atol, rtol)
         # nan, which infinities give, must not be taken for a value that does not count.
         inverse = xp.where(counted | (s != s), 1 / s, 0.0)
-        y = turned(vh) @ (inverse[..., :, None] * turned(u))
+        y = product(turned(vh), inverse[..., :, None] * turned(u))
         ctx.save(x, y)
         return y, counted.sum(axis=-1), s
 
@@ -52,12 +54,22 @@ class Pinv(Primitive):
         x, y = ctx.saved
         z = turned(dy)
         if x.shape[-2] <= x.shape[-1]:
-            right = z @ y
-            square = right @ turned(y)
-            return square - turned(y @ right) - (x @ y) @ square + (turned(y) @ y) @ (z - right @ x)
-        left = y @ z
-        square = turned(y) @ left
-        return square - turned(left @ y) + (z - x @ left) @ y @ turned(y) - (square @ y) @ x
+            right = product(z, y)
+            square = product(right, turned(y))
+            return (
+                square
+                - turned(product(y, right))
+                - product(product(x, y), square)
+                + product(product(turned(y), y), z - product(right, x))
+            )
+        left = product(y, z)
+        square = product(turned(y), left)
+        return (
+            square
+            - turned(product(left, y))
+            + product(product(z - product(x, left), y), turned(y))
+            - product(product(square, y), x)
+        )
 
 
 class Rank(Primitive):
@@ -67,7 +79,7 @@ class Rank(Primitive):
     differentiable = False
 
     def forward(ctx, x: Array, atol: Any, rtol: Any, symmetric: bool) -> Array:
-        linalg = xp_of(x).linalg
+        linalg = linalg_of(x)
         compute = linalg.eigvalsh if symmetric else lambda each: linalg.svd(each, compute_uv=False)
         s = lapack("linalg.matrix_rank", UNSETTLED, compute, x)
         return _counts(s, x, atol, rtol).sum(axis=-1)

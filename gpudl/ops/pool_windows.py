@@ -7,8 +7,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.constants import constant
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.windows import Lengths, Windows, batched, lengths, overlap
 
@@ -69,7 +72,7 @@ def winners(x: Array, windows: Windows) -> Array:
         [max(0, -((q * stride - padding) // dilation)) for q in range(out)]
         for stride, padding, dilation, out in zip(windows.stride, windows.padding, windows.dilation, windows.out)
     ]
-    start = flat_places(xp, firsts, windows.kernel)
+    start = flat_places(x, firsts, windows.kernel)
     best = xp.full((*x.shape[:2], *windows.out), lowest(x), x.dtype)
     which = xp.zeros(best.shape, start.dtype) + start
     for number, inside, place in taps_of(windows):
@@ -94,13 +97,16 @@ def places(x: Array, windows: Windows) -> Array:
     return found
 
 
-def flat_places(xp: Any, coordinates: Sequence[Any], size: Lengths) -> Array:
-    """The places in a block of this size, counted over its dimensions, of all combinations of the coordinates."""
-    found = xp.zeros((1,) * len(size), "int64")
+def flat_places(like: Array, coordinates: Sequence[Any], size: Lengths) -> Array:
+    """The places in a block of this size, counted over its dimensions, of all combinations of the coordinates.
+
+    Returns: int64 where `like` is, with a dimension for each of `size`; nobody may change it.
+    """
+    found = np.zeros((1,) * len(size), np.int64)
     for axis, (each, length) in enumerate(zip(coordinates, size)):
         shape = [1] * axis + [-1] + [1] * (len(size) - axis - 1)
-        found = found * length + xp.asarray(each, "int64").reshape(shape)
-    return found
+        found = found * length + np.asarray(each, np.int64).reshape(shape)
+    return constant(found, like)
 
 
 def lowest(x: Array) -> Any:

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import float32, float64
 from gpudl.ops.arithmetic import pow
 from gpudl.ops.operands import Number, tensors
-from gpudl.ops.unary import OfResult, floating, tensor_only
+from gpudl.ops.unary import floating, tensor_only
 
-__all__ = ["float_power", "ldexp", "reciprocal", "rsqrt", "sqrt", "square"]
-
-
-class Sqrt(OfResult):
-    __slots__ = ()
-    function = "sqrt"
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy / (y * 2)
-
-
-class Rsqrt(Primitive):
-    __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = 1 / xp_of(x).sqrt(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (y * y * y) * -0.5
+__all__ = ["float_power", "ldexp", "reciprocal", "square"]
 
 
 class Reciprocal(Primitive):
@@ -58,16 +36,6 @@ class Square(Primitive):
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
         return dy * (x * 2)
-
-
-def sqrt(input: Tensor) -> Tensor:
-    """The square root: nan below 0. Gradient: dy / (2 * result)."""
-    return Sqrt.apply(floating("sqrt", input))  # type: ignore[no-any-return]
-
-
-def rsqrt(input: Tensor) -> Tensor:
-    """1 / sqrt(input): inf at 0, nan below. Gradient: -dy / 2 * result**3."""
-    return Rsqrt.apply(floating("rsqrt", input))  # type: ignore[no-any-return]
 
 
 def reciprocal(input: Tensor) -> Tensor:

@@ -6,16 +6,18 @@ from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import OneRounding, ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.arithmetic import add, mul
+from gpudl.ops.gemm import product, product_
 from gpudl.ops.matmul import matmul, need_dims, product_gradients
 from gpudl.ops.operands import Number, one_dim, result_type, sum_to_shape
 
 __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "cross", "ger", "kron", "outer"]
 
 
-class AddProduct(Primitive):
+class AddProduct(ReadsHalf):
     """beta * b + alpha * (x @ y); b broadcasts to the product, and is not read where beta is 0."""
 
     __slots__ = ("factors", "shapes")
@@ -27,9 +29,10 @@ class AddProduct(Primitive):
         ctx.save(x if for_y else None, y if for_x else None)
         ctx.factors, ctx.shapes = (beta, alpha), (b.shape, x.shape, y.shape)
         # An outer product is one multiplication each, for which elementwise code is faster.
-        z = x * y if x.shape[-1] == 1 and y.ndim > 1 else x @ y
-        if alpha != 1:
-            z *= alpha
+        if x.shape[-1] == 1 and y.ndim > 1:
+            z = x * y if alpha == 1 else x * y * alpha
+        else:
+            z = product(x, y) if alpha == 1 else product_(x, y, None, alpha, 0.0)
         if beta != 0:
             z += b if beta == 1 else b * beta
         return z
@@ -47,7 +50,7 @@ class AddProduct(Primitive):
         return db, *product_gradients(dz if alpha == 1 else dz * alpha, x, y, (x_shape, y_shape))
 
 
-class Outer(Primitive):
+class Outer(OneRounding):
     """x[i] y[j]."""
 
     __slots__ = ()
@@ -59,7 +62,7 @@ class Outer(Primitive):
 
     def backward(ctx, dz: Array) -> tuple[Any, Any]:
         x, y = ctx.saved
-        return None if y is None else dz @ y, None if x is None else x @ dz
+        return None if y is None else product(dz, y), None if x is None else product(x, dz)
 
 
 class Cross(Primitive):

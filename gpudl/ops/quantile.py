@@ -10,97 +10,36 @@ from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.device import backend_of, to_host
 from gpudl.backend.dtypes import float32, float64, int64
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.along import TakeAlong, put_along
+from gpudl.backend.order import MEDIAN, NANMEDIAN, ranked_forward, stable_order
+from gpudl.ops.along import TakeAlong
 from gpudl.ops.elementwise import masked_fill
 from gpudl.ops.extreme import Extreme, ValuesAndIndices
 from gpudl.ops.operands import aliased, one_dim
+from gpudl.ops.sort import chosen
 
 __all__ = ["median", "mode", "nanmedian", "nanquantile", "quantile"]
 
 
-class Chosen(Primitive):
-    """choose(x, dim) = (values, indices) along the dimension, which stays at length 1."""
-
-    __slots__ = ("dim", "indices", "length")
-    dim: int
-    indices: Array
-    length: int
-
-    def forward(ctx, x: Array, choose: Any, dim: int) -> tuple[Array, Array]:
-        ctx.dim, ctx.length = dim, x.shape[dim]
-        values, ctx.indices = choose(x, dim)
-        return values, ctx.indices.copy()
-
-    def backward(ctx, dy: Array, _: Array) -> Array:
-        return put_along(dy, ctx.indices, ctx.dim, ctx.length)
-
-
-def _median(x: Array, dim: int) -> tuple[Array, Array]:
-    """The lower median; nan, and where the first is, if there is one."""
+def _mode(x: Array) -> tuple[Array, Array]:
+    """The last place of the smallest of the most frequent elements of each row, and the element."""
     xp = xp_of(x)
-    middle = (x.shape[dim] - 1) // 2
-    values = xp.take(xp.partition(x, middle, axis=dim), xp.asarray([middle]), dim)
-    indices = _place_of(x, values, middle, dim)
-    if x.dtype.kind != "f":
-        return values, indices
-    lost = x != x
-    first = xp.expand_dims(lost.argmax(axis=dim), dim)
-    found = lost.any(axis=dim, keepdims=True)
-    return xp.where(found, xp.take_along_axis(x, first, dim), values), xp.where(found, first, indices)
-
-
-def _nanmedian(x: Array, dim: int) -> tuple[Array, Array]:
-    """The lower median of what is not nan; nan, at index 0, if all is."""
-    if x.dtype.kind != "f":
-        return _median(x, dim)
-    xp = xp_of(x)
-    middle = xp.maximum(((x == x).sum(axis=dim, keepdims=True) - 1) // 2, 0)
-    values = xp.take_along_axis(xp.sort(x, axis=dim), middle, dim)
-    return values, _place_of(x, values, middle, dim)
-
-
-def _place_of(x: Array, values: Array, rank: Any, dim: int) -> Array:
-    """Where the element of this rank is: equal elements are ranked in the order in which they stand."""
-    xp = xp_of(x)
-    equal = x == values
-    before = rank - (x < values).sum(axis=dim, keepdims=True)
-    return xp.expand_dims((equal.cumsum(axis=dim) > before).argmax(axis=dim), dim)
-
-
-def _mode(x: Array, dim: int) -> tuple[Array, Array]:
-    """The smallest of the most frequent elements, and its last place."""
-    xp = xp_of(x)
-    order = xp.argsort(x, axis=dim, kind="stable")
-    line = xp.take_along_axis(x, order, dim).swapaxes(0, dim)
-    count = len(line)
-    positions = xp.arange(count).reshape((count, *(1,) * (x.ndim - 1)))
+    order = stable_order(x)
+    line = xp.take_along_axis(x, order, -1)
+    positions = xp.arange(x.shape[-1])
     starts = xp.ones(line.shape, bool)
-    starts[1:] = line[1:] != line[:-1]
-    first = backend_of(x).running("maximum", xp.where(starts, positions, 0), 0)
+    starts[..., 1:] = line[..., 1:] != line[..., :-1]
+    first = backend_of(x).running("maximum", xp.where(starts, positions, 0), x.ndim - 1)
     run = positions - first  # how many equal elements stand before each
-    last = xp.expand_dims(run.argmax(axis=0), 0)
-    indices = xp.take_along_axis(order, last.swapaxes(0, dim), dim)
-    return xp.take_along_axis(x, indices, dim), indices
+    last = run.argmax(axis=-1, keepdims=True)
+    indices = xp.take_along_axis(order, last, -1)
+    return indices, xp.take_along_axis(x, indices, -1)
 
 
-def _chosen(name: str, input: Tensor, choose: Any, dim: int, keepdim: bool) -> ValuesAndIndices:
+def _along(name: str, input: Tensor, choose: Any, dim: int, keepdim: bool) -> ValuesAndIndices:
     place = one_dim(name, dim, input.ndim)
     if input.ndim and input.shape[place] == 0:
         raise IndexError(f"{name}: dimension {place} of shape {input.shape} is empty; it has no {name}")
-    if not input.ndim:
-        return ValuesAndIndices(*(each.reshape(()) for each in Chosen.apply(input.reshape(1), choose, 0)))
-    if 0 in input.shape:
-        choose = _nothing
-    values, indices = Chosen.apply(input, choose, place)
-    if keepdim:
-        return ValuesAndIndices(values, indices)
-    return ValuesAndIndices(values.squeeze(place), indices.squeeze(place))
-
-
-def _nothing(x: Array, dim: int) -> tuple[Array, Array]:
-    """For lines of which there are none."""
-    values = x.swapaxes(0, dim)[:1].swapaxes(0, dim)
-    return values.copy(), values.astype(int64)
+    return ValuesAndIndices(*chosen(input, choose, place, keepdim))
 
 
 class MedianOfAll(Extreme):
@@ -108,25 +47,25 @@ class MedianOfAll(Extreme):
 
     __slots__ = ()
 
-    def forward(ctx, x: Array, choose: Any) -> Array:  # type: ignore[override]
-        ctx.shape, ctx.dims = x.shape, tuple(range(x.ndim))
-        y = choose(x.reshape(-1), 0)[0].reshape(())
+    def forward(ctx, x: Array, how: int) -> Array:  # type: ignore[override]
+        ctx.shape, ctx.dims, ctx.equal = x.shape, tuple(range(x.ndim)), None
+        y = ranked_forward(x.reshape(-1), 0, how)[1].reshape(())
         ctx.save(x, y)
         return y
 
 
-def _middle(name: str, input: Tensor, choose: Any, dim: int | None, keepdim: bool) -> Any:
+def _middle(name: str, input: Tensor, how: int, dim: int | None, keepdim: bool) -> Any:
     if dim is not None:
         one_dim(name, dim, input.ndim)
     if input.dtype.kind == "b":
         raise RuntimeError(f"{name}: bools have no order; cast the input to a number first")
     if dim is not None:
-        return _chosen(name, input, choose, dim, keepdim)
+        return _along(name, input, lambda x: ranked_forward(x, 0, how), dim, keepdim)
     if not input.array.size:
         if input.dtype.kind in "fV":
             return input.sum() / 0
         raise ShapeError(f"{name}: shape {input.shape} has no elements, and {input.dtype} no nan to say so")
-    return MedianOfAll.apply(input, choose)
+    return MedianOfAll.apply(input, how)
 
 
 def median(
@@ -139,15 +78,16 @@ def median(
         keepdim: keep it at length 1.
     Raises: IndexError if the dim is out of range or empty; RuntimeError for bools.
     Gradient: to the element chosen by the index; among all elements shared evenly by equals.
+    Kernel: kernels/cuda/order_rank.cu, or order_sort.cu for rows that fit into a block.
     """
-    return _middle("median", input, _median, aliased("median", dim, axis), keepdim or keepdims)
+    return _middle("median", input, MEDIAN, aliased("median", dim, axis), keepdim or keepdims)
 
 
 def nanmedian(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
 ) -> Any:
     """The median of what is not nan; nan if all is. As median."""
-    return _middle("nanmedian", input, _nanmedian, aliased("nanmedian", dim, axis), keepdim or keepdims)
+    return _middle("nanmedian", input, NANMEDIAN, aliased("nanmedian", dim, axis), keepdim or keepdims)
 
 
 def mode(
@@ -158,7 +98,7 @@ def mode(
     Raises: IndexError if the dim is out of range or empty.
     Gradient: to the element chosen by the index.
     """
-    return _chosen("mode", input, _mode, dim if axis is None else axis, keepdim or keepdims)
+    return _along("mode", input, _mode, dim if axis is None else axis, keepdim or keepdims)
 
 
 class Blend(Primitive):
@@ -239,7 +179,7 @@ def _at_ranks(lines: Tensor, ranks: Tensor, interpolation: str) -> Tensor:
     """What stands at these places of the sorted lines, or between two of them."""
     x = lines.array
     xp = xp_of(x)
-    order = xp.argsort(x, axis=-1, kind="stable")
+    order = stable_order(x)
 
     def at(places: Array) -> Tensor:
         picked = xp.take_along_axis(order, xp.broadcast_to(places, (*x.shape[:-1], places.shape[-1])), -1)

@@ -10,7 +10,9 @@ from gpudl.autograd.primitive import Primitive, check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.pad import rolled
 from gpudl.ops import shape
+from gpudl.ops.accumulate import runs_of, summed_rows
 from gpudl.ops.cast import clone
 from gpudl.ops.dims import expand
 from gpudl.ops.operands import listed, one_dim
@@ -39,55 +41,51 @@ class Roll(Primitive):
 
     def forward(ctx, x: Array, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array:
         ctx.shifts, ctx.dims = shifts, dims
-        return xp_of(x).roll(x, shifts, dims)
+        return rolled(x, shifts, dims)
 
     def backward(ctx, dy: Array) -> Array:
-        return xp_of(dy).roll(dy, tuple(-shift for shift in ctx.shifts), ctx.dims)
+        back = tuple(-shift for shift in ctx.shifts)
+        return xp_of(dy).roll(dy, back, ctx.dims) if isinstance(dy, Tensor) else rolled(dy, back, ctx.dims)
 
 
 class RepeatEach(Primitive):
-    """Slice i along a dimension counts[i] times."""
+    """The slices along a dimension that are named by runs: 0 several times, then 1 several times, ..."""
 
-    __slots__ = ("counts", "dim")
-    counts: Array
+    __slots__ = ("dim", "length", "runs")
+    widens = False
+    runs: Array
+    length: int
     dim: int
 
-    def forward(ctx, x: Array, counts: Array, dim: int) -> Array:
-        ctx.counts, ctx.dim = counts, dim
-        return xp_of(x).repeat(x, counts.tolist(), dim)
+    def forward(ctx, x: Array, runs: Array, dim: int) -> Array:
+        ctx.runs, ctx.length, ctx.dim = runs, x.shape[dim], dim
+        return x.take(runs, axis=dim)
 
     def backward(ctx, dy: Array) -> Array:
-        if isinstance(dy, Tensor):
-            return SumRuns.apply(dy, ctx.counts, ctx.dim)
-        return _sum_runs(dy, ctx.counts, ctx.dim)
+        return (SumRuns.apply if isinstance(dy, Tensor) else _sum_runs)(dy, ctx.runs, ctx.length, ctx.dim)
 
 
 class SumRuns(Primitive):
-    """The sum of each run of counts[i] slices along a dimension: the adjoint of repeating them."""
+    """The sum of the slices of each run, `length` runs: the adjoint of repeating them."""
 
-    __slots__ = ("counts", "dim")
-    counts: Array
+    __slots__ = ("dim", "runs")
+    widens = False
+    runs: Array
     dim: int
 
-    def forward(ctx, x: Array, counts: Array, dim: int) -> Array:
-        ctx.counts, ctx.dim = counts, dim
-        return _sum_runs(x, counts, dim)
+    def forward(ctx, x: Array, runs: Array, length: int, dim: int) -> Array:
+        ctx.runs, ctx.dim = runs, dim
+        return _sum_runs(x, runs, length, dim)
 
     def backward(ctx, dy: Array) -> Array:
         if isinstance(dy, Tensor):
-            return RepeatEach.apply(dy, ctx.counts, ctx.dim)
-        return xp_of(dy).repeat(dy, ctx.counts.tolist(), ctx.dim)
+            return RepeatEach.apply(dy, ctx.runs, ctx.dim)
+        return dy.take(ctx.runs, axis=ctx.dim)
 
 
-def _sum_runs(x: Array, counts: Array, dim: int) -> Array:
+def _sum_runs(x: Array, runs: Array, length: int, dim: int) -> Array:
     xp = xp_of(x)
-    y = xp.zeros((*x.shape[:dim], counts.size, *x.shape[dim + 1 :]), x.dtype)
-    some = counts > 0  # add.reduceat would give an element, not 0, for an empty run
-    if x.size:
-        starts = (xp.cumsum(counts) - counts)[some]
-        runs = (*(slice(None),) * dim, some)
-        y[runs] = xp.add.reduceat(x, starts, axis=dim)
-    return y
+    return xp.moveaxis(summed_rows(length, runs, xp.moveaxis(x, dim, 0)), 0, dim)
 
 
 def _dims(name: str, dims: int | Sequence[int], ndim: int) -> tuple[int, ...]:
@@ -242,7 +240,7 @@ def repeat_interleave(
     if output_size is not None and output_size != total:
         raise RuntimeError(f"repeat_interleave: the repeats sum to {total}, not to output_size {output_size}")
     if isinstance(repeats, Tensor):
-        return RepeatEach.apply(x, counts, place)  # type: ignore[no-any-return]
+        return RepeatEach.apply(x, runs_of(counts, total), place)  # type: ignore[no-any-return]
     lengths = (*x.shape[: place + 1], repeats, *x.shape[place + 1 :])
     spread = expand(shape.unsqueeze(x, place + 1), lengths)
     return shape.reshape(clone(spread), (*x.shape[:place], total, *x.shape[place + 1 :]))

@@ -1,6 +1,7 @@
-"""Sums over all elements or some dimensions, what is counted there, and the logarithm of summed exponentials.
+"""Sums over all elements or some dimensions, and what is counted there.
 
-`axis` and `keepdims`, NumPy's names, are accepted for `dim` and `keepdim`.
+`axis` and `keepdims`, NumPy's names, are accepted for `dim` and `keepdim`. On a device all reductions are made by the
+kernels of kernels/cuda/reduce.cu, see gpudl.backend.folds.
 """
 
 from __future__ import annotations
@@ -9,17 +10,60 @@ from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, uint8
+from gpudl.backend.device import backend_of
+from gpudl.backend.dtypes import DType, bool_, dtype_of, int64, uint8
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.folds import TOTAL, Fold
+from gpudl.backend.kernel import kernel
 from gpudl.ops.comparison import isnan
 from gpudl.ops.elementwise import masked_fill
 from gpudl.ops.operands import Dim, aliased, broadcast, counting, dims_of, narrowed, total, widened
 
-__all__ = ["all", "any", "count_nonzero", "logsumexp", "mean", "nanmean", "nansum", "sum", "trace"]
+__all__ = ["all", "any", "count_nonzero", "mean", "nanmean", "nansum", "sum", "trace"]
 
 
-class Reduction(Primitive):
+_COUNTED = Fold("Nonzero<{T}, {A}, long long>")
+_LOGICAL = Fold("Nonzero<{T}, {A}, bool>")
+_EVERY = "float32", "float64", "float16", "bfloat16", "bool", "uint8", "int8", "int16", "int32", "int64"
+
+
+@kernel
+def mean_forward(x: Array, dims: tuple[int, ...], keepdim: bool, count: int) -> Array:
+    """sum(x) / count."""
+    wide = widened(x)  # a half float also counts to 65504 only
+    return narrowed(total(wide, dims, keepdim) / wide.dtype.type(count), x.dtype)
+
+
+@mean_forward.cuda("float32", "float64", "float16", "bfloat16")
+def mean_forward_cuda(x: Array, dims: tuple[int, ...], keepdim: bool, count: int) -> Array:
+    return TOTAL(x, dims, keepdim, x.dtype, q=count)
+
+
+@kernel
+def count_forward(x: Array, dims: tuple[int, ...]) -> Array:
+    """How many elements are not 0, int64."""
+    return (x != 0).sum(axis=dims)
+
+
+@count_forward.cuda(*_EVERY)
+def count_forward_cuda(x: Array, dims: tuple[int, ...]) -> Array:
+    return _COUNTED(x, dims, False, int64)
+
+
+@kernel
+def logical_forward(x: Array, dims: tuple[int, ...], keepdim: bool, every: bool) -> Array:
+    """Whether any element is not 0, or every one."""
+    return (xp_of(x).all if every else xp_of(x).any)(x, axis=dims, keepdims=keepdim)
+
+
+@logical_forward.cuda(*_EVERY)
+def logical_forward_cuda(x: Array, dims: tuple[int, ...], keepdim: bool, every: bool) -> Array:
+    return _LOGICAL(x, dims, keepdim, bool_, p=2 if every else 1)
+
+
+class Reduction(ReadsHalf):
     """Base of reductions.
 
     Attributes:
@@ -50,7 +94,7 @@ class Sum(Reduction):
 
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        return total(x, dims, keepdim)
+        return backend_of(x).sum(x, dims, keepdim)
 
     def backward(ctx, dy: Array) -> Array:
         return broadcast(ctx.spread(dy), ctx.shape)
@@ -61,36 +105,11 @@ class Mean(Reduction):
 
     def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         ctx.shape, ctx.dims = x.shape, dims
-        wide = widened(x)  # a half float also counts to 65504 only
-        return narrowed(total(wide, dims, keepdim) / wide.dtype.type(ctx.count()), x.dtype)
+        return mean_forward(x, dims, keepdim, ctx.count())
 
     def backward(ctx, dy: Array) -> Array:
         share = narrowed(widened(dy) / ctx.count(), dy.dtype)
         return broadcast(ctx.spread(share), ctx.shape)
-
-
-class Logsumexp(Reduction):
-    """log(sum(exp(x))), by way of the largest element, so that exp does not overflow."""
-
-    __slots__ = ()
-
-    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
-        ctx.shape, ctx.dims = x.shape, dims
-        xp = xp_of(x)
-        if ctx.count():
-            high = xp.asarray(x.max(axis=dims, keepdims=True))
-            high = xp.where(xp.isfinite(high), high, xp.zeros_like(high))
-            shifted = xp.asarray(x - high)
-            y = xp.log(total(xp.exp(shifted, out=shifted), dims, True)) + high
-        else:
-            y = total(x, dims, True) - xp.inf
-        y = xp.asarray(y if keepdim else y.squeeze(axis=dims))
-        ctx.save(x, y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        x, y = ctx.saved
-        return ctx.spread(dy) * xp_of(x).exp(x - ctx.spread(y))
 
 
 class Trace(Primitive):
@@ -109,22 +128,20 @@ class Trace(Primitive):
         return dy * diagonal.astype(dy.dtype)
 
 
-class Counting(Primitive):
-    """function(x, axis, keepdims) for a name of the namespace: reductions with no gradient."""
-
-    __slots__ = ()
-    differentiable = False
-
-    def forward(ctx, x: Array, function: str, dims: Any, keepdim: bool) -> Array:
-        return getattr(xp_of(x), function)(x, axis=dims, keepdims=keepdim)
-
-
-class CountNonzero(Primitive):
+class CountNonzero(ReadsHalf):
     __slots__ = ()
     differentiable = False
 
     def forward(ctx, x: Array, dims: tuple[int, ...]) -> Array:
-        return (x != 0).sum(axis=dims)
+        return count_forward(x, dims)
+
+
+class Logical(ReadsHalf):
+    __slots__ = ()
+    differentiable = False
+
+    def forward(ctx, x: Array, dims: tuple[int, ...], keepdim: bool, every: bool) -> Array:
+        return logical_forward(x, dims, keepdim, every)
 
 
 def cast_first(input: Tensor, dtype: Any, for_integers: DType | None) -> Tensor:
@@ -153,9 +170,11 @@ def sum(
         dtype: cast to this dtype first.
     Raises: IndexError if a dim is out of range.
     Gradient: dy for every element.
+    Kernel: kernels/cuda/reduce.cu, a warp or blocks for a row, 16 bytes of columns a thread.
     """
-    x = cast_first(input, dtype, int64)
-    return Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.array.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
+    x = cast_first(input, dtype, None)
+    y: Tensor = Sum.apply(x, dims_of("sum", aliased("sum", dim, axis), x.array.ndim), keepdim or keepdims)
+    return y if dtype is None or y.array.dtype == x.array.dtype else y.to(x.array.dtype)
 
 
 def mean(
@@ -224,24 +243,6 @@ def _without_nan(x: Tensor) -> Tensor:
     return masked_fill(x, isnan(x), 0) if x.array.dtype.kind in "fV" else x
 
 
-def logsumexp(
-    input: Tensor, dim: Dim = None, keepdim: bool = False, *, axis: Dim = None, keepdims: bool = False
-) -> Tensor:
-    """log(sum(exp(input))) without overflow; -inf for no elements. Integers give the default floating dtype.
-
-    Args:
-        dim: the dimension or dimensions to sum over; () for all.
-        keepdim: keep them at length 1.
-    Raises: IndexError if a dim is out of range; TypeError if it is missing.
-    Gradient: dy * softmax(input) over those dimensions.
-    """
-    along = aliased("logsumexp", dim, axis)
-    if along is None:
-        raise TypeError("logsumexp: give the dimension or dimensions to sum over, dim; () is all of them")
-    x = input if input.array.dtype.kind in "fV" else input.to(get_default_dtype())
-    return Logsumexp.apply(x, dims_of("logsumexp", along, x.ndim), keepdim or keepdims)  # type: ignore[no-any-return]
-
-
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix; integers give int64.
 
@@ -267,7 +268,7 @@ def count_nonzero(input: Tensor, dim: Dim = None, *, axis: Dim = None) -> Tensor
 
 
 def _logical(name: str, input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
-    result: Tensor = Counting.apply(input, name, dims_of(name, dim, input.ndim), keepdim)
+    result: Tensor = Logical.apply(input, dims_of(name, dim, input.ndim), keepdim, name == "all")
     return result.to(uint8) if input.dtype == uint8 else result
 
 

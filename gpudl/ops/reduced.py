@@ -1,50 +1,10 @@
-"""What losses share: how they are reduced, and losses of each element of an input beside that of a target."""
+"""What losses share: how they are reduced, and what they ask of their arguments."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from gpudl.autograd.primitive import Primitive, as_array
 from gpudl.autograd.tensor import Tensor
-from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.operands import promoted
-
-
-class Pointwise(Primitive):
-    """Base of losses of single elements; a subclass gives `losses` and `slopes`.
-
-    Attributes:
-        reduction: "mean" | "sum" | "none".
-        settings: the further arguments, numbers.
-    """
-
-    __slots__ = ("reduction", "settings")
-    reduction: str
-    settings: tuple[Any, ...]
-
-    def forward(ctx, x: Array, t: Array, reduction: str, *settings: Any) -> Array:
-        ctx.reduction, ctx.settings = reduction, settings
-        ctx.save(x, t)
-        losses = as_array(ctx.losses(x, t))
-        if reduction == "none":
-            return losses
-        added = losses.sum()
-        return added if reduction == "sum" else added / added.dtype.type(losses.size)
-
-    def backward(ctx, dy: Array) -> tuple[Any, Any]:
-        x, t = ctx.saved
-        if ctx.reduction == "mean":
-            dy = dy / max(x.size if not isinstance(x, Tensor) else x.array.size, 1)
-        return ctx.slopes(dy, x, t)
-
-    def losses(ctx, x: Array, t: Array) -> Array:
-        """The loss of each element, a new array."""
-        raise NotImplementedError(f"{ctx.name()} has no losses")
-
-    def slopes(ctx, dy: Array, x: Array, t: Array) -> tuple[Any, Any]:
-        """The gradients of x and t; dy has their shape or no dimensions."""
-        raise NotImplementedError(f"{ctx.name()} has no slopes")
 
 
 def check_reduction(name: str, reduction: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpudl.autograd.inplace import assign
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.kernel import kernel
+from gpudl.ops.activate import applied
+from gpudl.ops.maps import Map, cuda_maps
 
 __all__ = ["relu"]
 
@@ -42,17 +42,13 @@ def relu_backward_cpu(dy: Array, y: Array) -> Array:
     return np.multiply(dy.view(bits), ~(y <= zero)).view(dy.dtype)
 
 
-class Relu(Primitive):
+cuda_maps("math/relu.cuh", relu_forward, relu_backward)
+
+
+class Relu(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        y = relu_forward(x)
-        ctx.save(y)
-        return y
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return relu_backward(dy, y)
+    kernels = relu_forward, relu_backward
+    of_result = True
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -64,9 +60,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype; nan stays nan.
     Raises: RuntimeError for a bool tensor, and for a leaf that requires grad in place.
     Gradient: dy where the result is positive, else 0 (at 0 too); dy where it is nan.
+    Kernel: kernels/math/relu.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Nair & Hinton 2010.
     """
     if input.array.dtype.kind == "b":
         raise RuntimeError("relu: bool tensors have no rectified form; cast the input to a number first")
-    y: Tensor = Relu.apply(input)
-    return assign(input, y, "relu_") if inplace else y
+    return applied(Relu, "relu", input, inplace=inplace)

@@ -6,16 +6,20 @@ an input are the outputs that it went into.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
-from gpudl.backend.device import device_of, transfer
+from gpudl.backend.constants import constant
+from gpudl.backend.cuda_text import CudaText, dense
 from gpudl.backend.dtypes import DType
+from gpudl.backend.kernel import kernel
+from gpudl.ops.pool_launch import PLANE, plane_grid
 
 
 class Table(NamedTuple):
@@ -49,39 +53,85 @@ class Table(NamedTuple):
         return Table(index, turned, outputs)
 
 
-class Resample(Primitive):
-    """y[..., i, ...] = sum over t of weight[i, t] * x[..., index[i, t], ...] along `dim`."""
+Steps = tuple[tuple[int, Table], ...]
+"""Dimensions of an array, and the table of each, in the order in which they are resampled."""
 
-    __slots__ = ("dim", "table")
-    dim: int
-    table: Table
+_TEXT = CudaText(
+    "math/numbers.cuh", "math/planes.cuh", "cuda/resample.cu", kernels=("resample_planes", "resample_copies")
+)
 
-    def forward(ctx, x: Array, dim: int, table: Table) -> Array:
-        ctx.dim, ctx.table = dim, table
-        return _resample(x, dim, table)
 
-    def backward(ctx, dy: Array) -> Array:
-        table = ctx.table.turned()
-        return Resample.apply(dy, ctx.dim, table) if isinstance(dy, Tensor) else _resample(dy, ctx.dim, table)
+@kernel
+def resample_forward(x: Array, steps: Steps) -> Array:
+    """y[..., i, ...] = sum over t of weight[i, t] * x[..., index[i, t], ...], one dimension after another."""
+    for dim, table in steps:
+        x = _resample(x, dim, table)
+    return x
+
+
+@resample_forward.cuda("float32", "float64", "float16", "bfloat16")
+def resample_forward_cuda(x: Array, steps: Steps) -> Array:
+    tables = dict(steps)
+    # The last three dimensions are resampled at once; those of them that are not, by a table that changes nothing.
+    lengths = (1, 1, *x.shape)[-3:]
+    three = [tables.get(x.ndim - 3 + i) or _unchanged(length) for i, length in enumerate(lengths)]
+    sizes = tuple(len(each.inputs) for each in three)
+    if min(tables) < x.ndim - 3 or max(math.prod(lengths), math.prod(sizes)) >= PLANE:
+        return resample_forward.reference(x, steps)
+    shape = tuple(len(tables[dim].inputs) if dim in tables else length for dim, length in enumerate(x.shape))
+    y = xp_of(x).empty(shape, x.dtype)
+    if not y.size:
+        return y
+    planes = x.size // math.prod(lengths)
+    places = constant(np.concatenate([each.inputs.ravel() for each in three]).astype(np.int32), x)
+    grid = plane_grid(planes, math.prod(sizes))
+    given, settings = (dense(x), y, places), (planes, *lengths, *sizes)
+    if all(each.weight is None for each in three):
+        _TEXT.launch("resample_copies", *grid, *given, *settings)
+        return y
+    weights = [np.ones(each.inputs.size) if each.weight is None else each.weight.ravel() for each in three]
+    factors = constant(np.concatenate(weights).astype(np.float64 if x.dtype == np.float64 else np.float32), x)
+    taps = [each.inputs.shape[1] for each in three]
+    _TEXT.launch("resample_planes", *grid, *given, factors, *settings, *taps)
+    return y
 
 
 def _resample(x: Array, dim: int, table: Table) -> Array:
-    xp, place = xp_of(x), device_of(x)
+    xp = xp_of(x)
     shape = (-1, *(1,) * (x.ndim - 1 - dim))
     y = None
     for tap in range(table.inputs.shape[1]):
         inputs = table.inputs[:, tap]
-        part = xp.take(x, transfer(np.maximum(inputs, 0), place), axis=dim)
+        part = xp.take(x, constant(np.maximum(inputs, 0), x), axis=dim)
         if table.weight is None:
             return part
-        part *= transfer(table.weight[:, tap].astype(x.dtype), place).reshape(shape)
+        part *= constant(table.weight[:, tap].astype(x.dtype), x).reshape(shape)
         if (inputs < 0).any():  # not left to a weight of 0, which would make nan of an infinite input
-            part[(slice(None),) * dim + (transfer(np.flatnonzero(inputs < 0), place),)] = 0
+            part[(slice(None),) * dim + (constant(np.flatnonzero(inputs < 0), x),)] = 0
         if y is None:
             y = part
         else:
             y += part
     return y
+
+
+def _unchanged(length: int) -> Table:
+    return Table(np.arange(length)[:, None], None, length)
+
+
+class Resample(ReadsHalf):
+    """Some dimensions resampled, one after another; on a GPU together, in one launch."""
+
+    __slots__ = ("steps",)
+    steps: Steps
+
+    def forward(ctx, x: Array, steps: Steps) -> Array:
+        ctx.steps = steps
+        return resample_forward(x, steps)
+
+    def backward(ctx, dy: Array) -> Array:
+        steps = tuple((dim, table.turned()) for dim, table in reversed(ctx.steps))
+        return (Resample.apply if isinstance(dy, Tensor) else resample_forward)(dy, steps)
 
 
 def nearest(length: int, size: int, scale: float | None, exact: bool) -> Table:

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import float32
 from gpudl.backend.kernel import kernel
 from gpudl.ops.blocks import blocks
 from gpudl.ops.norm_checks import check_affine, normalized_dims
+from gpudl.ops.norm_cuda import fits
+from gpudl.ops.norm_rows import rows_backward, rows_forward
 from gpudl.ops.operands import narrowed, widened
 
 __all__ = ["rms_norm"]
@@ -47,6 +49,14 @@ def rms_norm_forward_cpu(x: Array, w: Array | None, eps: float) -> tuple[Array, 
         np.multiply(x[part], rstd[part, None], out=y[part])
         if w is not None:
             y[part] *= w
+    return y, rstd
+
+
+@rms_norm_forward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def rms_norm_forward_cuda(x: Array, w: Array | None, eps: float) -> tuple[Array, Array]:
+    if not fits(x, w):
+        return rms_norm_forward.reference(x, w, eps)  # type: ignore[no-any-return]
+    y, _, rstd = rows_forward(x, w, None, eps, centers=False)
     return y, rstd
 
 
@@ -84,12 +94,21 @@ def rms_norm_backward_cpu(dy: Array, x: Array, w: Array | None, eps: float, rstd
     return dx, None if w is None else dw
 
 
+@rms_norm_backward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def rms_norm_backward_cuda(
+    dy: Array, x: Array, w: Array | None, eps: float, rstd: Array | None
+) -> tuple[Array, Array | None]:
+    if rstd is None or not fits(x, w):
+        return rms_norm_backward.reference(dy, x, w, eps, rstd)  # type: ignore[no-any-return]
+    return rows_backward(dy, x, w, None, rstd, False)[:2]
+
+
 def _inverse_root(x: Array, eps: float) -> Array:
     """1 / sqrt(mean square + eps) of each row."""
     return 1 / xp_of(x).sqrt((x * x).sum(axis=1) / x.shape[1] + eps)
 
 
-class RmsNorm(Primitive):
+class RmsNorm(ReadsHalf):
     __slots__ = ("eps", "matrix")
     matrix: tuple[int, int]
     eps: float
@@ -122,6 +141,7 @@ def rms_norm(
         normalized_shape that is no sequence.
     Gradient: with g = dy * weight: (g - xhat * mean(g * xhat)) / sqrt(mean(input**2) + eps); dy * xhat summed over
         the rows.
+    Kernel: kernels/cuda/row_norm.cu, as layer_norm's, without means.
     Source: Zhang & Sennrich 2019, arXiv:1910.07467.
     """
     shape = normalized_dims("rms_norm", input, normalized_shape)

@@ -14,6 +14,8 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.ops.gemm import product
+from gpudl.ops.recurrent_cuda import rnn_backward_cuda, rnn_forward_cuda
 from gpudl.ops.relu import relu_backward, relu_forward
 from gpudl.ops.time_steps import (
     Cell,
@@ -48,7 +50,7 @@ def rnn_forward(
     u, computed = entered(x, w_ih, b_ih, b_hh), []
     for part in steps(counts, reverse):
         before = h[: part.stop - part.start]
-        now = act(u[part] + before @ w_hh.T)
+        now = act(u[part] + product(before, w_hh.T))
         h = carried(now, h)
         computed.append((now, before))
     y, before_h = in_time(computed, reverse)
@@ -82,6 +84,9 @@ def rnn_forward_cpu(
     return y, h, before_h
 
 
+rnn_forward.cuda("float32", "float64")(rnn_forward_cuda)
+
+
 @kernel
 def rnn_backward(
     dy: Array, dh: Array, w_hh: Array, y: Array, nonlinearity: str, counts: Counts, reverse: bool
@@ -91,7 +96,7 @@ def rnn_backward(
     for part in steps(counts, not reverse):
         whole, out = dh[: part.stop - part.start] + dy[part], y[part]
         da = whole * (1 - out * out) if nonlinearity == "tanh" else relu_backward(whole, out)
-        dh = carried(da @ w_hh, dh)
+        dh = carried(product(da, w_hh), dh)
         computed.append((da,))
     (da,) = in_time(computed, not reverse)
     return dh, da
@@ -112,6 +117,9 @@ def rnn_backward_cpu(
             slopes[...] = relu_backward(whole, out)
         np.matmul(slopes, w_hh, out=whole)
     return dh, da
+
+
+rnn_backward.cuda("float32", "float64")(rnn_backward_cuda)
 
 
 class Rnn(Primitive):
@@ -161,6 +169,7 @@ def rnn(
     Returns: the output, laid out as the input, (time, batch, directions * hidden), and the last h, as hx.
     Raises: ValueError for another nonlinearity; else as lstm.
     Gradient: backpropagation through time.
+    Kernel: kernels/cuda/rnn.cu, a thread for each cell of a time step.
     Source: Elman 1990, "Finding structure in time".
     """
     if nonlinearity not in ("tanh", "relu"):

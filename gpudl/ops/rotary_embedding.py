@@ -10,6 +10,7 @@ gradient of the input; with x's pair (a, b) and dy's (da, db), dcos = sum(da a +
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ import numpy as np
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import MOST_BLOCKS, PACK_BYTES, THREADS, CudaText, dense
 from gpudl.backend.errors import ShapeError
 from gpudl.backend.kernel import kernel
+from gpudl.ops.attention_launch import laid_like, leading_row, with_rows
 from gpudl.ops.operands import narrowed, sum_to_shape, widened
 
 __all__ = ["rotary_embedding"]
+
+_TEXT = CudaText("math/numbers.cuh", "math/packs.cuh", "cuda/rotary_embedding.cu", kernels=("rotary_embedding",))
 
 
 @kernel
@@ -52,6 +57,13 @@ def rotary_embedding_forward_cpu(x: Array, cos: Array, sin: Array, interleaved: 
     return y
 
 
+@rotary_embedding_forward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def rotary_embedding_forward_cuda(x: Array, cos: Array, sin: Array, interleaved: bool) -> Array:
+    if cos.dtype != sin.dtype:
+        return rotary_embedding_forward.reference(x, cos, sin, interleaved)
+    return _turned(x, cos, sin, interleaved, 1.0)
+
+
 @kernel
 def rotary_embedding_backward(
     dy: Array, x: Array | None, cos: Array, sin: Array, interleaved: bool
@@ -64,6 +76,52 @@ def rotary_embedding_backward(
     (a, b), (da, db) = (_pairs(widened(each), pairs, interleaved) for each in (x, dy))
     dcos, dsin = sum_to_shape(da * a + db * b, cos.shape), sum_to_shape(db * a - da * b, sin.shape)
     return dx, narrowed(dcos, cos.dtype), narrowed(dsin, sin.dtype)
+
+
+@rotary_embedding_backward.cuda("float32", "float64", "float16", "bfloat16", beside_half=True)
+def rotary_embedding_backward_cuda(
+    dy: Array, x: Array | None, cos: Array, sin: Array, interleaved: bool
+) -> tuple[Array, Array | None, Array | None]:
+    # Tables that are learned are rare: their sums are the reference's.
+    if x is not None or cos.dtype != sin.dtype:
+        return rotary_embedding_backward.reference(dy, x, cos, sin, interleaved)  # type: ignore[no-any-return]
+    return _turned(dy, cos, sin, interleaved, -1.0), None, None
+
+
+def _turned(x: Array, cos: Array, sin: Array, interleaved: bool, sign: float) -> Array:
+    """x with its pairs turned, or turned back where sign is -1, in memory in the order of x: one launch."""
+    x, cos, sin = (with_rows(each) for each in (x, cos, sin))
+    if cos.strides != sin.strides:
+        cos, sin = dense(cos), dense(sin)
+    y, shape = laid_like(x, x.shape[-1]), x.shape
+    if not y.size:
+        return y
+    given, result = (_in_heads(x), _in_heads(y)) if x.ndim > 4 else (x, y)
+    if x.ndim > 4:
+        tables = (_in_heads(xp_of(x).broadcast_to(each, (*shape[:-1], each.shape[-1]))) for each in (cos, sin))
+        cos, sin = map(with_rows, tables)
+        y = result
+    *outer, rows, features = (1,) * (4 - given.ndim) + given.shape
+    items = rows * max(features * x.itemsize // (2 * PACK_BYTES), 1)
+    heads = min(outer[0] * outer[1], 1 << 15)
+    grid = min(-(-items // THREADS), -(-MOST_BLOCKS // heads)), heads
+    arrays = leading_row(given), cos.data.ptr, sin.data.ptr, result.data.ptr
+    _TEXT.launch(
+        "rotary_embedding", grid, (THREADS,), *arrays, *outer, rows, features, cos.shape[-1], interleaved,
+        cos.dtype != x.dtype, sign, *_steps(given), *_steps(cos), *_steps(result),
+    )  # fmt: skip
+    return y.reshape(shape)
+
+
+def _in_heads(x: Array) -> Array:
+    """x with its dimensions before the last three as one."""
+    return x.reshape((math.prod(x.shape[:-3]), *x.shape[-3:]))
+
+
+def _steps(x: Array) -> list[int]:
+    """The strides, in elements, of three dimensions before the last; 0 for those that x has not, or only one of."""
+    own = [0 if length == 1 else stride // x.itemsize for length, stride in zip(x.shape[:-1], x.strides)]
+    return [0] * (3 - len(own)) + own
 
 
 def _pairs(x: Array, pairs: int, interleaved: bool) -> tuple[Array, Array]:
@@ -99,6 +157,7 @@ def rotary_embedding(input: Tensor, cos: Tensor, sin: Tensor, interleaved: bool 
     Returns: the input's shape and dtype.
     Raises: ShapeError for shapes that do not fit; RuntimeError unless all are floating.
     Gradient: dy turned back; dy's pairs with x's, a to a and b to b, and crosswise, summed, to cos and sin.
+    Kernel: kernels/cuda/rotary_embedding.cu, 32 bytes a thread; turning back by the same.
     Source: Su, Lu, Pan, Murtadha, Wen & Liu 2021, arXiv:2104.09864.
     """
     name = "rotary_embedding"

@@ -7,6 +7,7 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.debug import debugging
 from gpudl.backend.device import is_on_host
 from gpudl.ops.operands import Binary, Number, as_tensors
 from gpudl.ops.unary import Step, tensor_only
@@ -175,10 +176,10 @@ def whole_quotient(name: str, x: Any, y: Any, down: bool) -> Tensor:
 
 
 def check_divisor(name: str, y: Tensor) -> None:
-    """Raise RuntimeError for integers that are 0; not on a device, which would have to be waited for."""
+    """Raise RuntimeError for integers that are 0; on a device, which has to be waited for, in debug mode alone."""
     if y.dtype.kind == "b":
         raise RuntimeError(f"{name}: bools cannot be divided; cast the operands to numbers first")
-    if y.dtype.kind in "iu" and is_on_host(y.array) and not y.array.all():
+    if y.dtype.kind in "iu" and (is_on_host(y.array) or debugging()) and not y.array.all():
         raise RuntimeError(f"{name}: an integer is divided by 0; cast to a float to get inf and nan")
 
 

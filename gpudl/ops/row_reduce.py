@@ -7,7 +7,9 @@ from typing import Any
 from gpudl.autograd.primitive import Primitive, as_array
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.device import backend_of
 from gpudl.backend.dtypes import is_floating
+from gpudl.ops.accumulate import counts_at, extreme_rows_
 from gpudl.ops.rows import AddAt, Read, WriteAt, read
 from gpudl.ops.shape import reshape
 
@@ -40,7 +42,7 @@ def reduce_at(x: Tensor, values: Tensor, positions: Array, columns: int, reduce:
     if reduce == "sum":
         return total
     xp = xp_of(positions)
-    count = xp.bincount(positions, minlength=x.array.size).reshape(x.shape) + int(include_self)
+    count = counts_at(positions, x.array.size).reshape(x.shape) + int(include_self)
     count = wrap(as_array(xp.maximum(count, 1)), None)
     if is_floating(x.dtype):
         return total / count.to(x.dtype)
@@ -58,7 +60,7 @@ def _products(values: Tensor, positions: Array) -> tuple[Tensor, Array]:
         if first.all():
             return values, places
         numbers = xp.arange(len(places))
-        rank = numbers - xp.maximum.accumulate(xp.where(first, numbers, 0))
+        rank = numbers - backend_of(first).running("maximum", xp.where(first, numbers, 0), 0)
         left = xp.flatnonzero(rank % 2 == 0)
         paired = left[(left + 1 < len(places)) & (rank[(left + 1) % len(places)] % 2 == 1)]
         factors = Read.apply(values, paired + 1, 1, paired.shape)
@@ -81,7 +83,7 @@ class Extreme(Primitive):
         line = y.reshape(-1)
         if not include_self:
             line[positions] = flat  # one of them, which is no larger than the largest
-        (xp.maximum if largest else xp.minimum).at(line, positions, flat)
+        extreme_rows_(line, positions, flat, largest)
         if not is_floating(x.dtype):
             return y
         mine = as_array((x == y) | (x != x))

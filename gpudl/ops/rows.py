@@ -14,8 +14,10 @@ from gpudl.autograd.primitive import Primitive, as_array, check_devices
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.accumulate import add_rows_, check_indices, from_front, summed_rows
-from gpudl.ops.operands import narrowed, widened
+from gpudl.backend.positions import positions_of
+from gpudl.backend.strided_copy import copied, reshaped
+from gpudl.backend.take_rows import taken
+from gpudl.ops.accumulate import add_rows_, check_indices, from_front, put_rows_, summed_to
 
 Shape = tuple[int, ...]
 
@@ -70,9 +72,9 @@ class AddAt(Placed):
 
     def forward(ctx, x: Array, values: Array, positions: Array, columns: int) -> Array:
         ctx.positions, ctx.columns, ctx.shape = positions, columns, values.shape
-        y = widened(x).copy()
-        add_rows_(y.reshape((-1, columns)), positions, widened(values).reshape((-1, columns)))
-        return narrowed(y, x.dtype)
+        y = as_array(copied(x))
+        add_rows_(y.reshape((-1, columns)), positions, values.reshape((-1, columns)))
+        return y
 
     def backward(ctx, dy: Array) -> tuple[Any, Any]:
         return dy, read(dy, ctx.positions, ctx.columns, ctx.shape) if ctx.edges[1] else None
@@ -94,9 +96,10 @@ class WriteAt(Placed):
 
 
 def _read(x: Array, positions: Array, columns: int, shape: Shape) -> Array:
-    if columns == 1:
-        return x.reshape(-1).take(positions).reshape(shape)
-    return x.reshape((x.size // max(columns, 1), columns)).take(positions, axis=0).reshape(shape)
+    if isinstance(x, Tensor) or not x.size:
+        return x.reshape((x.size // max(columns, 1), columns)).take(positions, axis=0).reshape(shape)
+    rows = (x.size,) if columns == 1 else (x.size // columns, columns)
+    return taken(reshaped(x, rows), positions).reshape(shape)
 
 
 def _collect(values: Array, positions: Array, columns: int, shape: Shape) -> Array:
@@ -104,12 +107,12 @@ def _collect(values: Array, positions: Array, columns: int, shape: Shape) -> Arr
     for length in shape:
         count *= length
     rows = values.reshape((len(positions), columns))
-    return summed_rows(count // max(columns, 1), positions, rows).reshape(shape)
+    return summed_to(shape, count // max(columns, 1), positions, rows)
 
 
 def _written(x: Array, values: Array, positions: Array, columns: int) -> Array:
-    y = as_array(x.copy())
-    y.reshape((y.size // max(columns, 1), columns))[positions] = values.reshape((len(positions), columns))
+    y = as_array(copied(x))
+    put_rows_(y.reshape((y.size // max(columns, 1), columns)), positions, values.reshape((len(positions), columns)))
     return y
 
 
@@ -148,6 +151,9 @@ def element_positions(name: str, shape: Shape, dim: int, index: Array) -> Array:
         return index.reshape(-1).astype("int64")
     xp = xp_of(index)
     strides = _strides(shape)
+    if type(index) is not np.ndarray:
+        steps = tuple(0 if i == dim else stride for i, stride in enumerate(strides))
+        return positions_of(index, steps, count, strides[dim]).reshape(-1)
     places = index * strides[dim] if strides[dim] != 1 else index.astype("int64")
     for i, stride in enumerate(strides):
         if i != dim and index.shape[i] > 1:
@@ -173,6 +179,9 @@ def row_positions(name: str, shape: Shape, dim: int, index: Array, low: int = 0)
         columns *= length
     if lead == 1:
         return index.reshape(-1), columns
+    if type(index) is not np.ndarray:
+        spread = xp_of(index).broadcast_to(index.reshape(-1), (lead, index.size))
+        return positions_of(spread, (shape[dim], 0), shape[dim]).reshape(-1), columns
     starts = xp_of(index).arange(lead) * shape[dim]
     return (starts[:, None] + index.reshape((1, -1))).reshape(-1), columns
 

@@ -1,7 +1,7 @@
 """Random tensors, evenly or normally distributed: rand, randn, randint, randperm and their kin.
 
 The numbers come from gpudl.random's streams by operations whose every bit IEEE 754 fixes: one seed gives the same
-tensor on every device and machine. They are drawn in host memory and moved to the device. None has a gradient.
+tensor on every device and machine. A device makes its own; see gpudl.ops.random_fill. None has a gradient.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.dtypes import DType, dtype_of, get_default_dtype, int64, largest
 from gpudl.backend.errors import ShapeError
-from gpudl.ops.create import Spec, lengths_of, placed
+from gpudl.ops.create import Spec, lengths_of, place_of, placed
 from gpudl.ops.generator import stream_of
+from gpudl.ops.random_fill import drawn
 from gpudl.random import Stream
 
 __all__ = ["rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
@@ -52,7 +53,7 @@ def rand(
     Raises: RuntimeError for another dtype; ShapeError for negative lengths.
     """
     kind, lengths = floating("rand", dtype), lengths_of(args, size)
-    return placed(stream_of(generator).uniform(lengths, dtype=kind), device, requires_grad)
+    return _sample(device, requires_grad, lengths, kind, stream_of(generator), "uniform", 0.0, 1.0)
 
 
 def randn(
@@ -65,7 +66,7 @@ def randn(
 ) -> Tensor:
     """Normal random numbers of mean 0 and standard deviation 1; arguments and errors as rand."""
     kind, lengths = floating("randn", dtype), lengths_of(args, size)
-    return placed(stream_of(generator).normal(lengths, dtype=kind), device, requires_grad)
+    return _sample(device, requires_grad, lengths, kind, stream_of(generator), "normal", 0.0, 1.0)
 
 
 def rand_like(
@@ -126,8 +127,9 @@ def randint(
     if given or high is None or size is None:
         raise TypeError("randint: expected (high, size) or (low, high, size)")
     kind = dtype_of(dtype)
-    numbers = whole_numbers("randint", stream_of(generator), low, high, lengths_of((size,)), kind)
-    return placed(numbers, device, requires_grad)
+    stream, lengths = stream_of(generator), lengths_of((size,))
+    bounds = whole_bounds("randint", low, high, kind)
+    return _sample(device, requires_grad, lengths, kind, stream, "integers", *bounds)
 
 
 def randint_like(
@@ -148,8 +150,14 @@ def randint_like(
     return randint(*bounds, input.shape, generator=generator, **settings)
 
 
-def whole_numbers(name: str, stream: Stream, low: Any, high: Any, shape: tuple[int, ...], dtype: DType) -> Host:
-    """Numbers low <= number < high as a dtype.
+def _sample(device: Spec, requires_grad: bool, *what: Any) -> Tensor:
+    """A tensor of what `drawn` takes after the device."""
+    tensor = wrap(drawn(place_of(device), *what), None)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def whole_bounds(name: str, low: Any, high: Any, dtype: DType) -> tuple[int, int]:
+    """The bounds of numbers low <= number < high of a dtype.
 
     Raises: RuntimeError for an empty range, or one that the dtype does not hold.
     """
@@ -162,7 +170,7 @@ def whole_numbers(name: str, stream: Stream, low: Any, high: Any, shape: tuple[i
         least, most = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     if low < least or high - 1 > most:
         raise RuntimeError(f"{name}: the numbers {low} to {high - 1} do not fit into {dtype}")
-    return stream.integers(low, high, shape).astype(dtype, copy=False)
+    return low, high
 
 
 def randperm(

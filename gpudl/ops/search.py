@@ -10,6 +10,7 @@ from gpudl.autograd.primitive import check_devices
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.order import stable_order
 from gpudl.ops.operands import Number, one_dim, operand, promoted, widened
 
 __all__ = ["bucketize", "searchsorted", "unique", "unique_consecutive"]
@@ -34,7 +35,7 @@ def unique(
     x, place = _slices("unique", input, dim)
     xp = xp_of(x)
     if x.ndim == 1:
-        order = xp.argsort(widened(x), kind="stable")
+        order = stable_order(x)
     else:
         order = xp.lexsort(xp.ascontiguousarray(widened(x).T[::-1])) if x.size else xp.arange(len(x))
     return _grouped(input, x, order, place, return_inverse, return_counts)

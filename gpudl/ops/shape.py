@@ -16,6 +16,8 @@ from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import DType, dtype_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.join import joined as joined_arrays
+from gpudl.backend.strided_copy import reshaped
 from gpudl.ops.operands import aliased, listed, one_dim, result_type
 
 __all__ = [
@@ -31,11 +33,11 @@ class Reshape(Primitive):
 
     def forward(ctx, x: Array, shape: tuple[int, ...]) -> Array:
         ctx.shape = x.shape
-        y = x.reshape(shape)
+        y = reshaped(x, shape)
         return x[...] if y is x else y
 
     def backward(ctx, dy: Array) -> Array:
-        return dy.reshape(ctx.shape)
+        return dy.reshape(ctx.shape) if isinstance(dy, Tensor) else reshaped(dy, ctx.shape)
 
 
 class Permute(Primitive):
@@ -87,7 +89,7 @@ class Cat(Primitive):
     def forward(ctx, dim: int, *xs: Array) -> Array:
         ctx.dim = dim
         ctx.lengths = tuple(x.shape[dim] for x in xs)
-        return xp_of(xs[0]).concatenate(xs, axis=dim)
+        return joined_arrays(dim, ctx.lengths, xs)
 
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
         before = (slice(None),) * ctx.dim
@@ -107,7 +109,10 @@ class Stack(Primitive):
 
     def forward(ctx, dim: int, *xs: Array) -> Array:
         ctx.dim = dim
-        return xp_of(xs[0]).stack(xs, axis=dim)
+        if type(xs[0]) is np.ndarray:
+            return np.stack(xs, axis=dim)
+        apart = (*(slice(None),) * dim, None)
+        return joined_arrays(dim, (1,) * len(xs), [x[apart] for x in xs])
 
     def backward(ctx, dy: Array) -> tuple[Any, ...]:
         places = [((slice(None),) * ctx.dim + (i,)) for i in range(len(ctx.edges) - 1)]

@@ -6,11 +6,11 @@ mish(x) = x * tanh(log(1 + exp(x)))  Misra 2019, arXiv:1908.08681
 
 from __future__ import annotations
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, logistic
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.parts import in_parts
 
 __all__ = ["mish", "silu"]
@@ -54,6 +54,7 @@ def mish_backward(dy: Array, x: Array) -> Array:
 
 
 in_parts(mish_backward)
+cuda_maps("math/silu.cuh", silu_forward, silu_backward, mish_forward, mish_backward)
 
 
 def _mish_share(x: Array) -> Array:
@@ -64,26 +65,14 @@ def _mish_share(x: Array) -> Array:
     return n / (n + 2)
 
 
-class Silu(Primitive):
+class Silu(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return silu_forward(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        return silu_backward(dy, *ctx.saved)
+    kernels = silu_forward, silu_backward
 
 
-class Mish(Primitive):
+class Mish(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return mish_forward(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        return mish_backward(dy, *ctx.saved)
+    kernels = mish_forward, mish_backward
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -95,6 +84,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers, and for a leaf that requires grad in place.
     Gradient: dy * s * (1 + input * (1 - s)), s = sigmoid(input).
+    Kernel: kernels/math/silu.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Elfwing, Uchibe, Doya 2017, arXiv:1702.03118.
     """
     return activated(Silu, "silu", input, inplace=inplace)
@@ -109,6 +99,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers, and for a leaf that requires grad in place.
     Gradient: dy * (w + input * sigmoid(input) * (1 - w**2)), w = tanh(softplus(input)).
+    Kernel: kernels/math/silu.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Misra 2019, arXiv:1908.08681.
     """
     return activated(Mish, "mish", input, inplace=inplace)

@@ -8,6 +8,7 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.strided import strided
 from gpudl.ops.operands import one_dim
 
 __all__: list[str] = []  # torch has it as a method only
@@ -57,7 +58,7 @@ def _windows(x: Array, dim: int, size: int, step: int) -> Array:
     count = (x.shape[dim] - size) // step + 1
     shape = (*x.shape[:dim], count, *x.shape[dim + 1 :], size)
     strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return xp_of(x).lib.stride_tricks.as_strided(x, shape, strides)
+    return strided(x, shape, strides)
 
 
 def _fold(windows: Array, shape: tuple[int, ...], dim: int, size: int, step: int) -> Array:

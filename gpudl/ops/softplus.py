@@ -5,11 +5,11 @@ Dugas et al. 2000, "Incorporating second-order functional knowledge for better o
 
 from __future__ import annotations
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, logistic
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.parts import in_parts
 
 __all__ = ["logsigmoid", "softplus"]
@@ -57,31 +57,17 @@ def logsigmoid_backward(dy: Array, x: Array) -> Array:
 
 
 in_parts(logsigmoid_backward)
+cuda_maps("math/softplus.cuh", softplus_forward, softplus_backward, logsigmoid_forward, logsigmoid_backward)
 
 
-class Softplus(Primitive):
-    __slots__ = ("beta", "threshold")
-    beta: float
-    threshold: float
-
-    def forward(ctx, x: Array, beta: float, threshold: float) -> Array:
-        ctx.beta, ctx.threshold = beta, threshold
-        ctx.save(x)
-        return softplus_forward(x, beta, threshold)
-
-    def backward(ctx, dy: Array) -> Array:
-        return softplus_backward(dy, *ctx.saved, ctx.beta, ctx.threshold)
-
-
-class Logsigmoid(Primitive):
+class Softplus(Map):
     __slots__ = ()
+    kernels = softplus_forward, softplus_backward
 
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return logsigmoid_forward(x)
 
-    def backward(ctx, dy: Array) -> Array:
-        return logsigmoid_backward(dy, *ctx.saved)
+class Logsigmoid(Map):
+    __slots__ = ()
+    kernels = logsigmoid_forward, logsigmoid_backward
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -94,6 +80,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     Returns: the input's shape and dtype.
     Raises: RuntimeError for integers.
     Gradient: dy * sigmoid(beta * input); dy above the threshold.
+    Kernel: kernels/math/softplus.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Dugas et al. 2000.
     """
     return activated(Softplus, "softplus", input, float(beta), float(threshold))
@@ -107,6 +94,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     Returns: the input's shape and dtype, at most 0.
     Raises: RuntimeError for integers.
     Gradient: dy * sigmoid(-input).
+    Kernel: kernels/math/softplus.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Dugas et al. 2000.
     """
     return activated(Logsigmoid, "logsigmoid", input)

@@ -6,11 +6,11 @@ tanhshrink(x) = x - tanh(x)     the remainder of LeCun et al. 1998, "Efficient b
 
 from __future__ import annotations
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.dtypes import get_default_dtype
 from gpudl.backend.kernel import kernel
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.parts import in_parts
 
 __all__ = ["softsign", "tanhshrink"]
@@ -54,28 +54,17 @@ def tanhshrink_backward(dy: Array, x: Array) -> Array:
 
 
 in_parts(tanhshrink_backward)
+cuda_maps("math/softsign.cuh", softsign_forward, softsign_backward, tanhshrink_forward, tanhshrink_backward)
 
 
-class Softsign(Primitive):
+class Softsign(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return softsign_forward(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        return softsign_backward(dy, *ctx.saved)
+    kernels = softsign_forward, softsign_backward
 
 
-class Tanhshrink(Primitive):
+class Tanhshrink(Map):
     __slots__ = ()
-
-    def forward(ctx, x: Array) -> Array:
-        ctx.save(x)
-        return tanhshrink_forward(x)
-
-    def backward(ctx, dy: Array) -> Array:
-        return tanhshrink_backward(dy, *ctx.saved)
+    kernels = tanhshrink_forward, tanhshrink_backward
 
 
 def _floating(name: str, input: Tensor) -> Tensor:
@@ -92,6 +81,7 @@ def softsign(input: Tensor) -> Tensor:
     Returns: the input's shape, between -1 and 1; nan for inf.
     Raises: RuntimeError for bools.
     Gradient: dy / (1 + abs(input))**2.
+    Kernel: kernels/math/softsign.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Turian, Bergstra, Bengio 2009.
     """
     return Softsign.apply(_floating("softsign", input))  # type: ignore[no-any-return]
@@ -105,6 +95,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     Returns: the input's shape.
     Raises: RuntimeError for bools.
     Gradient: dy * tanh(input)**2.
+    Kernel: kernels/math/softsign.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: LeCun et al. 1998, for tanh.
     """
     return Tanhshrink.apply(_floating("tanhshrink", input))  # type: ignore[no-any-return]

@@ -14,7 +14,9 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.on_host import linalg_of
 from gpudl.ops.elementwise import where
+from gpudl.ops.gemm import product
 from gpudl.ops.matrices import lapack, matrices_of, need_matrices, turned
 from gpudl.ops.operands import sum_to_shape
 
@@ -27,14 +29,14 @@ class Inv(Primitive):
     __slots__ = ()
 
     def forward(ctx, x: Array, name: str, lenient: bool) -> Array:
-        y = _inverse(x) if lenient else lapack(name, _SINGULAR, xp_of(x).linalg.inv, x)
+        y = _inverse(x) if lenient else lapack(name, _SINGULAR, linalg_of(x).inv, x)
         ctx.save(y)
         return y
 
     def backward(ctx, dy: Array) -> Array:
         (y,) = ctx.saved
         z = turned(y)
-        return -(z @ dy @ z)
+        return -product(product(z, dy), z)
 
 
 class Solve(Primitive):
@@ -44,7 +46,7 @@ class Solve(Primitive):
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
     def forward(ctx, a: Array, b: Array, name: str, lenient: bool) -> Array:
-        linalg = xp_of(a).linalg
+        linalg = linalg_of(a)
         x = _solution(a, b) if lenient else lapack(name, _SINGULAR, linalg.solve, a, b, probe=linalg.inv)
         ctx.save(a, x if ctx.edges[0] else None)
         ctx.shapes = a.shape, b.shape
@@ -52,8 +54,8 @@ class Solve(Primitive):
 
     def backward(ctx, dx: Array) -> tuple[Any, Any]:
         a, x = ctx.saved
-        db = xp_of(a).linalg.solve(turned(a), dx)
-        da = -sum_to_shape(db @ turned(x), ctx.shapes[0]) if ctx.edges[0] else None
+        db = linalg_of(a).solve(turned(a), dx)
+        da = -sum_to_shape(product(db, turned(x)), ctx.shapes[0]) if ctx.edges[0] else None
         return da, sum_to_shape(db, ctx.shapes[1]) if ctx.edges[1] else None
 
 
@@ -62,7 +64,7 @@ class Det(Primitive):
 
     def forward(ctx, x: Array) -> Array:
         ctx.save(x)
-        return xp_of(x).linalg.det(x)
+        return linalg_of(x).det(x)
 
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
@@ -76,7 +78,7 @@ class Slogdet(Primitive):
 
     def forward(ctx, x: Array) -> tuple[Array, Array]:
         ctx.save(x)
-        sign, logarithm = xp_of(x).linalg.slogdet(x)
+        sign, logarithm = linalg_of(x).slogdet(x)
         return sign, logarithm
 
     def backward(ctx, _: Array, dy: Array) -> Array:
@@ -90,12 +92,12 @@ def _inverse(x: Array) -> Array:
     """The inverses, with inf for singular matrices."""
     xp = xp_of(x)
     try:
-        return xp.linalg.inv(x)
+        return linalg_of(x).inv(x)
     except np.linalg.LinAlgError:
         y = xp.empty_like(x)
         for place, matrix in matrices_of(x):
             try:
-                y[place] = xp.linalg.inv(matrix)
+                y[place] = linalg_of(x).inv(matrix)
             except np.linalg.LinAlgError:
                 y[place] = math.inf
         return y
@@ -105,14 +107,14 @@ def _solution(a: Array, b: Array) -> Array:
     """The solutions, with inf where a matrix is singular."""
     xp = xp_of(a)
     try:
-        return xp.linalg.solve(a, b)
+        return linalg_of(a).solve(a, b)
     except np.linalg.LinAlgError:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = xp.broadcast_to(a, (*lead, *a.shape[-2:])), xp.broadcast_to(b, (*lead, *b.shape[-2:]))
         x = xp.empty(b.shape, b.dtype)
         for place, matrix in matrices_of(a):
             try:
-                x[place] = xp.linalg.solve(matrix, b[place])
+                x[place] = linalg_of(a).solve(matrix, b[place])
             except np.linalg.LinAlgError:
                 x[place] = math.inf
         return x
@@ -130,30 +132,30 @@ def _cofactors(x: Array) -> Array:
         return x
     inverse = _accurate_inverse(x.array if isinstance(x, Tensor) else x)
     if inverse is not None:
-        y = xp.linalg.det(x)
-        return y.reshape((*y.shape, 1, 1)) * turned(xp.linalg.inv(x) if isinstance(x, Tensor) else inverse)
-    u, s, vh = xp.linalg.svd(x, full_matrices=False)
+        y = linalg_of(x).det(x)
+        return y.reshape((*y.shape, 1, 1)) * turned(linalg_of(x).inv(x) if isinstance(x, Tensor) else inverse)
+    u, s, vh = linalg_of(x).svd(x, full_matrices=False)
     if isinstance(x, Tensor):
         bare = x.array
-        side = xp_of(bare).linalg.det(u.array) * xp_of(bare).linalg.det(vh.array)
+        side = linalg_of(bare).det(u.array) * linalg_of(bare).det(vh.array)
         orientation: Array = wrap(xp_of(bare).asarray(xp_of(bare).sign(side), x.dtype), None)
     else:
-        orientation = xp.sign(xp.linalg.det(u) * xp.linalg.det(vh))
+        orientation = xp.sign(linalg_of(x).det(u) * linalg_of(x).det(vh))
     products = []
     for skipped in range(s.shape[-1]):
-        product = orientation
+        others = orientation
         for place in range(s.shape[-1]):
             if place != skipped:
-                product = product * s[..., place]
-        products.append(product)
-    return (u * xp.stack(products, -1)[..., None, :]) @ vh
+                others = others * s[..., place]
+        products.append(others)
+    return product(u * xp.stack(products, -1)[..., None, :], vh)
 
 
 def _accurate_inverse(x: Array) -> Array | None:
     """The inverses; None if a matrix of the batch is singular, or so nearly that half of the digits would be wrong."""
     xp = xp_of(x)
     try:
-        y = xp.linalg.inv(x)
+        y = linalg_of(x).inv(x)
     except np.linalg.LinAlgError:
         return None
     condition = xp.abs(x).sum(axis=-2).max(axis=-1) * xp.abs(y).sum(axis=-2).max(axis=-1)
@@ -195,7 +197,7 @@ def _info(A: Tensor) -> Tensor:
     x = A.array
     xp = xp_of(x)
     info = xp.zeros(x.shape[:-2], "int32")
-    singular = xp.linalg.slogdet(x)[0] == 0  # as for inv and solve, if a pivot is 0
+    singular = linalg_of(x).slogdet(x)[0] == 0  # as for inv and solve, if a pivot is 0
     for place, matrix in matrices_of(x) if bool(singular.any()) else ():
         if singular[place]:
             info[place] = _zero_pivot(matrix)

@@ -7,10 +7,15 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from gpudl.autograd.grad_mode import mode
+from gpudl.autograd.primitive import Primitive, link_view
 from gpudl.autograd.tensor import Tensor
+from gpudl.backend.arrays import Array
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.join import joined
 from gpudl.ops.index import GetItem
 from gpudl.ops.operands import one_dim
+from gpudl.ops.shape import cat
 
 __all__ = [
     "chunk", "dsplit", "hsplit", "narrow", "select", "split", "split_with_sizes", "tensor_split", "unbind",
@@ -21,6 +26,50 @@ __all__ = [
 def part(input: Tensor, dim: int, index: Any) -> Tensor:
     """A basic index into one dimension, counted from the front. A view."""
     return GetItem.apply(input, (*(slice(None),) * dim, index, Ellipsis))  # type: ignore[no-any-return]
+
+
+class Split(Primitive):
+    """The parts of lengths along a dimension that they make up, as views; without that dimension where `single`."""
+
+    __slots__ = ("dim", "lengths", "single")
+    widens = False
+    fills = False
+    dim: int
+    lengths: tuple[int, ...]
+    single: bool
+
+    def forward(ctx, x: Array, dim: int, lengths: tuple[int, ...], single: bool) -> tuple[Array, ...]:
+        ctx.dim, ctx.lengths, ctx.single = dim, lengths, single
+        return tuple(x[index] for index in _indices(dim, lengths, single))
+
+    def backward(ctx, *dys: Array | None) -> Array:
+        """One array for the gradients of all parts, where each alone would be one of the input's size."""
+        dim = ctx.dim
+        apart = (*(slice(None),) * dim, None if ctx.single else slice(None))
+        given = [None if dy is None else dy[apart] for dy in dys]
+        some = next(dy for dy in dys if dy is not None)
+        if not isinstance(some, Tensor):
+            return joined(dim, ctx.lengths, given)
+        blank = zip(given, ctx._likes)
+        return cat([some.new_zeros(shape)[apart] if dy is None else dy for dy, (shape, _) in blank], dim)
+
+
+def _indices(dim: int, lengths: tuple[int, ...], single: bool) -> list[Any]:
+    """The indices of parts of these lengths that follow each other."""
+    before, ends = (slice(None),) * dim, list(itertools.accumulate(lengths))
+    starts = zip(ends, lengths)
+    return [(*before, end - 1 if single else slice(end - length, end), Ellipsis) for end, length in starts]
+
+
+def parted(input: Tensor, dim: int, lengths: tuple[int, ...], single: bool = False) -> tuple[Tensor, ...]:
+    """The views of Split, each of them a view as by part, so that changes of one are seen in the others."""
+    indices = _indices(dim, lengths, single)
+    if len(indices) < 2 or not (mode.enabled and input.requires_grad):
+        return tuple(GetItem.apply(input, index) for index in indices)
+    outputs: tuple[Tensor, ...] = Split.apply(input, dim, lengths, single)
+    for output, index in zip(outputs, indices):
+        link_view(GetItem, (input, index), output)
+    return outputs
 
 
 def place_of(name: str, input: Tensor, dim: int) -> int:
@@ -47,7 +96,8 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     length = tensor.shape[place]
     if size < 0 or (size == 0 and length):
         raise ShapeError(f"split: a part of dimension {dim} of {tensor.shape} must have a positive length, got {size}")
-    return tuple(part(tensor, place, slice(start, start + size)) for start in range(0, max(length, 1), size or 1))
+    starts = range(0, max(length, 1), size or 1)
+    return parted(tensor, place, tuple(min(size, length - start) for start in starts))
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -59,11 +109,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
     sizes = tuple(map(operator.index, split_sizes))
     if any(size < 0 for size in sizes) or sum(sizes) != input.shape[place]:
         raise ShapeError(f"split_with_sizes: {sizes} does not cut dimension {dim} of {input.shape} into parts")
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(part(input, place, slice(start, start + size)))
-        start += size
-    return tuple(parts)
+    return parted(input, place, sizes)
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -104,7 +150,7 @@ def tensor_split(
             raise ShapeError(f"tensor_split: the number of parts must be positive, got {count}")
         length, longer = divmod(input.shape[place], count)
         starts = [i * length + min(i, longer) for i in range(count + 1)]
-        bounds = list(itertools.pairwise(starts))
+        return parted(input, place, tuple(stop - start for start, stop in itertools.pairwise(starts)))
     return tuple(part(input, place, slice(*bound)) for bound in bounds)
 
 
@@ -153,7 +199,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not input.ndim:
         raise IndexError("unbind: a 0-d tensor has no dimension to go along")
     place = one_dim("unbind", dim, input.ndim)
-    return tuple(part(input, place, i) for i in range(input.shape[place]))
+    return parted(input, place, (1,) * input.shape[place], single=True)
 
 
 def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from gpudl.ops.comparison import ne
 from gpudl.ops.cumsum import cumsum
 from gpudl.ops.elementwise import clamp
 from gpudl.ops.operands import Number, one_dim
-from gpudl.ops.powers import sqrt
 from gpudl.ops.shape import cat
+from gpudl.ops.sqrt import sqrt
 
 __all__ = ["corrcoef", "cov", "cumulative_trapezoid", "diff", "trapezoid", "trapz"]
 

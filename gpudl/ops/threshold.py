@@ -7,11 +7,11 @@ softshrink(x) = x - l where x > l, x + l where x < -l, else 0   by wavelet shrin
 
 from __future__ import annotations
 
-from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.ops.activate import activated, applied
+from gpudl.ops.maps import Map, cuda_maps
 from gpudl.ops.operands import Number, fitted
 from gpudl.ops.parts import in_parts, kept, merged
 
@@ -70,45 +70,34 @@ def softshrink_backward(dy: Array, x: Array, bound: float) -> Array:
 
 
 in_parts(softshrink_backward)
+cuda_maps(
+    "math/threshold.cuh",
+    threshold_forward,
+    threshold_backward,
+    hardshrink_forward,
+    hardshrink_backward,
+    softshrink_forward,
+    softshrink_backward,
+)
 
 
-class Threshold(Primitive):
-    __slots__ = ("bound",)
-    bound: Number
-
-    def forward(ctx, x: Array, bound: Number, value: Number) -> Array:
-        ctx.bound = bound
-        ctx.save(x)
-        return threshold_forward(x, bound, value)
-
-    def backward(ctx, dy: Array) -> Array:
-        return threshold_backward(dy, *ctx.saved, ctx.bound)
-
-
-class Hardshrink(Primitive):
-    __slots__ = ("bound",)
-    bound: float
-
-    def forward(ctx, x: Array, bound: float) -> Array:
-        ctx.bound = bound
-        ctx.save(x)
-        return hardshrink_forward(x, bound)
+class Threshold(Map):
+    __slots__ = ()
+    kernels = threshold_forward, threshold_backward
 
     def backward(ctx, dy: Array) -> Array:
-        return hardshrink_backward(dy, *ctx.saved, ctx.bound)
+        dx: Array = threshold_backward(dy, *ctx.saved, ctx.numbers[0])
+        return dx
 
 
-class Softshrink(Primitive):
-    __slots__ = ("bound",)
-    bound: float
+class Hardshrink(Map):
+    __slots__ = ()
+    kernels = hardshrink_forward, hardshrink_backward
 
-    def forward(ctx, x: Array, bound: float) -> Array:
-        ctx.bound = bound
-        ctx.save(x)
-        return softshrink_forward(x, bound)
 
-    def backward(ctx, dy: Array) -> Array:
-        return softshrink_backward(dy, *ctx.saved, ctx.bound)
+class Softshrink(Map):
+    __slots__ = ()
+    kernels = softshrink_forward, softshrink_backward
 
 
 def threshold(input: Tensor, threshold: Number, value: Number, inplace: bool = False) -> Tensor:
@@ -122,6 +111,7 @@ def threshold(input: Tensor, threshold: Number, value: Number, inplace: bool = F
     Returns: the input's shape and dtype; nan stays nan.
     Raises: RuntimeError for bools, for numbers that the dtype cannot hold, and for a leaf that requires grad in place.
     Gradient: dy where input > threshold, else 0.
+    Kernel: kernels/math/threshold.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Konda, Memisevic, Krueger 2014, arXiv:1402.3337.
     """
     kind = input.array.dtype
@@ -140,6 +130,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     Returns: the input's shape and dtype; nan stays nan.
     Raises: RuntimeError for integers.
     Gradient: dy outside the gap, else 0.
+    Kernel: kernels/math/threshold.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Donoho & Johnstone 1994.
     """
     return activated(Hardshrink, "hardshrink", input, float(lambd))
@@ -154,6 +145,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     Returns: the input's shape and dtype; nan stays nan.
     Raises: RuntimeError for integers, and for a negative lambd.
     Gradient: dy outside [-lambd, lambd], else 0.
+    Kernel: kernels/math/threshold.cuh in kernels/cuda/map.cu, 16 bytes a thread.
     Source: Donoho & Johnstone 1994.
     """
     if not lambd >= 0:

@@ -17,6 +17,7 @@ from gpudl.autograd.widen import apply_widened
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
 from gpudl.ops.dropout import dropout as dropped
+from gpudl.ops.gemm import product
 from gpudl.ops.operands import floating_only, total
 from gpudl.ops.shape import cat, stack
 from gpudl.ops.split import unbind
@@ -54,7 +55,7 @@ def cut(x: Array, count: int) -> list[Array]:
 
 def entered(x: Array, w_ih: Array, *biases: Array | None) -> Array:
     """x w_ih^T and the biases, for all time steps in one product."""
-    u = x @ w_ih.T
+    u = product(x, w_ih.T)
     given = [b for b in biases if b is not None]
     if given:
         u += sum(given[1:], start=given[0])
@@ -74,9 +75,9 @@ def gradients_of_products(
     for_x, for_w_ih, for_w_hh, for_b_ih, for_b_hh = edges
     db_ih = total(du, 0) if for_b_ih else None
     return (
-        du @ w_ih if for_x else None,
-        du.T @ x if for_w_ih else None,
-        dm.T @ before_h if for_w_hh else None,
+        product(du, w_ih) if for_x else None,
+        product(du.T, x) if for_w_ih else None,
+        product(dm.T, before_h) if for_w_hh else None,
         db_ih,
         None if not for_b_hh else db_ih if dm is du and for_b_ih else total(dm, 0),
     )

@@ -15,6 +15,8 @@ from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.on_host import linalg_of
+from gpudl.ops.gemm import product
 from gpudl.ops.matmul import matmul
 from gpudl.ops.matrices import identity, lapack, matrices_of, need_matrices, triangle, turned
 from gpudl.ops.operands import sum_to_shape
@@ -43,7 +45,7 @@ class SolveTriangular(Primitive):
         db = triangular(turned(a), dx, not upper, unit)
         da = None
         if ctx.edges[0]:
-            da = -triangle(sum_to_shape(db @ turned(x), ctx.shapes[0]), upper, strict=unit)
+            da = -triangle(sum_to_shape(product(db, turned(x)), ctx.shapes[0]), upper, strict=unit)
         return da, sum_to_shape(db, ctx.shapes[1]) if ctx.edges[1] else None
 
 
@@ -53,13 +55,13 @@ class Cholesky(Primitive):
     __slots__ = ()
 
     def forward(ctx, x: Array, name: str, lenient: bool) -> Array:
-        y = _factors(x) if lenient else lapack(name, "is not positive definite", xp_of(x).linalg.cholesky, x)
+        y = _factors(x) if lenient else lapack(name, "is not positive definite", linalg_of(x).cholesky, x)
         ctx.save(y)
         return y
 
     def backward(ctx, dy: Array) -> Array:
         (y,) = ctx.saved
-        inner = triangle(turned(y) @ dy, upper=False)
+        inner = triangle(product(turned(y), dy), upper=False)
         inner = inner + turned(triangle(inner, upper=False, strict=True))
         half = triangular(turned(y), inner, True, False)  # L^-T inner
         return turned(triangular(turned(y), turned(half), True, False)) * 0.5
@@ -79,13 +81,13 @@ def _substitute(a: Array, b: Array, upper: bool, unit: bool) -> Array:
     if count > _BLOCK:
         half = count // 2
         below = _substitute(a[..., half:, half:], b[..., half:, :], True, unit)
-        above = _substitute(a[..., :half, :half], b[..., :half, :] - a[..., :half, half:] @ below, True, unit)
+        above = _substitute(a[..., :half, :half], b[..., :half, :] - product(a[..., :half, half:], below), True, unit)
         return xp_of(a).concatenate([above, below], -2)
     a = triangle(a, True, strict=unit)
     if unit:
         a = a + identity(a, count)
     try:
-        return xp_of(a).linalg.solve(a, b)
+        return linalg_of(a).solve(a, b)
     except np.linalg.LinAlgError:  # a zero on the diagonal, which gives inf and nan
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         x = xp_of(a).broadcast_to(b, (*lead, *b.shape[-2:])).copy()
@@ -99,12 +101,12 @@ def _factors(x: Array) -> Array:
     """The Cholesky factors, with nan for matrices that are not positive definite."""
     xp = xp_of(x)
     try:
-        return xp.linalg.cholesky(x)
+        return linalg_of(x).cholesky(x)
     except np.linalg.LinAlgError:
         y = xp.empty_like(x)
         for place, matrix in matrices_of(x):
             try:
-                y[place] = xp.linalg.cholesky(matrix)
+                y[place] = linalg_of(x).cholesky(matrix)
             except np.linalg.LinAlgError:
                 y[place] = math.nan
         return y
@@ -176,7 +178,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 
 def _fails(x: Array) -> bool:
     try:
-        xp_of(x).linalg.cholesky(x)
+        linalg_of(x).cholesky(x)
     except np.linalg.LinAlgError:
         return True
     return False

@@ -13,7 +13,7 @@ from gpudl.ops.unary import OfInput, OfResult, floating
 
 __all__ = [
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan",
-    "atan2", "atanh", "cos", "cosh", "deg2rad", "hypot", "rad2deg", "sin", "sinc", "sinh", "tan", "tanh",
+    "atan2", "atanh", "cos", "cosh", "deg2rad", "hypot", "rad2deg", "sin", "sinc", "sinh", "tan",
 ]  # fmt: skip
 
 
@@ -87,15 +87,6 @@ class Cosh(OfInput):
     def backward(ctx, dy: Array) -> Array:
         (x,) = ctx.saved
         return dy * xp_of(x).sinh(x)
-
-
-class Tanh(OfResult):
-    __slots__ = ()
-    function = "tanh"
-
-    def backward(ctx, dy: Array) -> Array:
-        (y,) = ctx.saved
-        return dy * (1 - y * y)
 
 
 class Asinh(OfInput):
@@ -215,11 +206,6 @@ def sinh(input: Tensor) -> Tensor:
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine. Gradient: dy * sinh(input)."""
     return Cosh.apply(floating("cosh", input))  # type: ignore[no-any-return]
-
-
-def tanh(input: Tensor) -> Tensor:
-    """The hyperbolic tangent. Gradient: dy * (1 - result**2)."""
-    return Tanh.apply(floating("tanh", input))  # type: ignore[no-any-return]
 
 
 def asinh(input: Tensor) -> Tensor:

@@ -12,11 +12,67 @@ from typing import Any
 
 from gpudl.autograd.primitive import Primitive
 from gpudl.autograd.tensor import Tensor
+from gpudl.autograd.widen import ReadsHalf
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import dense
 from gpudl.backend.errors import ShapeError
+from gpudl.backend.kernel import kernel
+from gpudl.ops.pool_launch import plane_grid, table, window_text
 from gpudl.ops.windows import Lengths, Windows, batched, lengths
 
 __all__ = ["fold", "unfold"]
+
+
+_TEXT = window_text("unfold", "unfold_columns", "fold_columns")
+
+
+@kernel
+def unfold_forward(x: Array, windows: Windows) -> Array:
+    """The windows of x (n, c, *size) as columns (n, c * taps, windows)."""
+    y = xp_of(x).zeros((*x.shape[:2], *windows.kernel, *windows.out), x.dtype)
+    for inside, place in _taps(windows):
+        y[inside] = x[place]
+    return y.reshape(_columns(x.shape[0], x.shape[1], windows))
+
+
+@unfold_forward.cuda("float32", "float64", "float16", "bfloat16")
+def unfold_forward_cuda(x: Array, windows: Windows) -> Array:
+    y = xp_of(x).empty(_columns(x.shape[0], x.shape[1], windows), x.dtype)
+    planes = math.prod(x.shape[:2])
+    grid = plane_grid(planes, math.prod(windows.out))
+    _TEXT.launch("unfold_columns", *grid, dense(x), y, table(windows, x), planes)
+    return y
+
+
+@kernel
+def fold_forward(x: Array, windows: Windows) -> Array:
+    """Columns x (n, c * taps, windows) added up to (n, c, *size)."""
+    channels = x.shape[1] // math.prod(windows.kernel)
+    columns = x.reshape((x.shape[0], channels, *windows.kernel, *windows.out))
+    y = xp_of(x).zeros((x.shape[0], channels, *windows.size), x.dtype)
+    for inside, place in _taps(windows):
+        y[place] += columns[inside]
+    return y
+
+
+@fold_forward.cuda("float32", "float64", "float16", "bfloat16")
+def fold_forward_cuda(x: Array, windows: Windows) -> Array:
+    channels = x.shape[1] // math.prod(windows.kernel)
+    y = xp_of(x).empty((x.shape[0], channels, *windows.size), x.dtype)
+    grid = plane_grid(x.shape[0] * channels, math.prod(windows.size))
+    _TEXT.launch("fold_columns", *grid, dense(x), y, table(windows, x), x.shape[0] * channels)
+    return y
+
+
+def _columns(batch: int, channels: int, windows: Windows) -> tuple[int, int, int]:
+    return batch, channels * math.prod(windows.kernel), math.prod(windows.out)
+
+
+def _taps(windows: Windows) -> Iterator[tuple[Any, Any]]:
+    """For each tap, where its elements lie among columns (n, c, *kernel, *out) and in the image; as indices."""
+    for taps in itertools.product(*map(range, windows.kernel)):
+        inside, place = windows.overlap(taps)
+        yield (slice(None), slice(None), *taps, *inside), (..., *place)
 
 
 class Unfold(Primitive):
@@ -28,13 +84,13 @@ class Unfold(Primitive):
 
     def forward(ctx, x: Array, windows: Windows) -> Array:
         ctx.windows = windows
-        return _unfold(x, windows)
+        return unfold_forward(x, windows)
 
     def backward(ctx, dy: Array) -> Array:
-        return (Fold.apply if isinstance(dy, Tensor) else _fold)(dy, ctx.windows)
+        return (Fold.apply if isinstance(dy, Tensor) else fold_forward)(dy, ctx.windows)
 
 
-class Fold(Primitive):
+class Fold(ReadsHalf):
     """(n, c * taps, windows) added up to (n, c, *size)."""
 
     __slots__ = ("windows",)
@@ -42,33 +98,10 @@ class Fold(Primitive):
 
     def forward(ctx, x: Array, windows: Windows) -> Array:
         ctx.windows = windows
-        return _fold(x, windows)
+        return fold_forward(x, windows)
 
     def backward(ctx, dy: Array) -> Array:
-        return (Unfold.apply if isinstance(dy, Tensor) else _unfold)(dy, ctx.windows)
-
-
-def _unfold(x: Array, windows: Windows) -> Array:
-    y = xp_of(x).zeros((*x.shape[:2], *windows.kernel, *windows.out), x.dtype)
-    for inside, place in _taps(windows):
-        y[inside] = x[place]
-    return y.reshape((x.shape[0], x.shape[1] * math.prod(windows.kernel), math.prod(windows.out)))
-
-
-def _fold(x: Array, windows: Windows) -> Array:
-    channels = x.shape[1] // math.prod(windows.kernel)
-    columns = x.reshape((x.shape[0], channels, *windows.kernel, *windows.out))
-    y = xp_of(x).zeros((x.shape[0], channels, *windows.size), x.dtype)
-    for inside, place in _taps(windows):
-        y[place] += columns[inside]
-    return y
-
-
-def _taps(windows: Windows) -> Iterator[tuple[Any, Any]]:
-    """For each tap, where its elements lie among columns (n, c, *kernel, *out) and in the image; as indices."""
-    for taps in itertools.product(*map(range, windows.kernel)):
-        inside, place = windows.overlap(taps)
-        yield (slice(None), slice(None), *taps, *inside), (..., *place)
+        return (Unfold.apply if isinstance(dy, Tensor) else unfold_forward)(dy, ctx.windows)
 
 
 def _windows(name: str, size: Lengths, kernel: Any, dilation: Any, padding: Any, stride: Any) -> Windows:
@@ -102,6 +135,7 @@ def unfold(
     Raises: ShapeError if no window fits, or something else than the batch is empty; TypeError for arguments that are
         no ints; RuntimeError for integers.
     Gradient: fold of dy.
+    Kernel: kernels/cuda/unfold.cu, a thread a window.
     Source: Chellapilla et al. 2006, "High performance convolutional neural networks for document processing".
     """
     x, has_batch = batched("unfold", input, 2)
@@ -131,6 +165,7 @@ def fold(
     Raises: ShapeError if the columns are not those that unfold makes of such an image; TypeError for arguments that
         are no ints; RuntimeError for integers.
     Gradient: unfold of dy.
+    Kernel: kernels/cuda/unfold.cu, a thread an element, which gathers from the windows that cover it.
     Source: Chellapilla et al. 2006.
     """
     x, has_batch = batched("fold", input, 1)

@@ -1,6 +1,7 @@
 """Optimizers, schedules of their learning rates, and averages of weights."""
 
 from gpudl.optim import lr_scheduler as lr_scheduler
+from gpudl.optim import residents as residents
 from gpudl.optim import swa_utils as swa_utils
 from gpudl.optim.adadelta import *
 from gpudl.optim.adafactor import *

@@ -12,11 +12,14 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["Adadelta"]
+
+_TEXT = step_text("adadelta")
 
 
 @kernel
@@ -42,6 +45,13 @@ def adadelta_step_(
     a += square
     change *= lr
     p -= change
+
+
+@adadelta_step_.cuda("float32", "float64", "float16", "bfloat16")
+def adadelta_step_cuda_(
+    p: Array, dp: Array, v: Array, a: Array, lr: float, rho: float, eps: float, weight_decay: float
+) -> None:
+    launch_step(_TEXT, dp, (p, v, a), lr, rho, 1 - rho, eps, weight_decay)
 
 
 class Adadelta(Optimizer):

@@ -12,11 +12,14 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["Adagrad"]
+
+_TEXT = step_text("adagrad")
 
 
 @kernel
@@ -30,6 +33,11 @@ def adagrad_step_(p: Array, dp: Array, total: Array, rate: float, eps: float, we
     xp_of(p).divide(g, change, out=change)
     change *= rate
     p -= change
+
+
+@adagrad_step_.cuda("float32", "float64", "float16", "bfloat16")
+def adagrad_step_cuda_(p: Array, dp: Array, total: Array, rate: float, eps: float, weight_decay: float) -> None:
+    launch_step(_TEXT, dp, (p, total), rate, eps, weight_decay)
 
 
 class Adagrad(Optimizer):

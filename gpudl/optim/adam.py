@@ -17,11 +17,14 @@ import numpy as np
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import scalars, scratch
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
 
 __all__ = ["Adam", "AdamW"]
+
+_TEXT = step_text("adam")
 
 
 def take_in(g: Array, m: Array, v: Array, beta1: float, beta2: float) -> Array:
@@ -104,6 +107,28 @@ def adam_step_cpu_(
     np.divide(m, s, out=s)
     s *= scale
     p -= s
+
+
+@adam_step_.cuda("float32", "float64", "float16", "bfloat16")
+def adam_step_cuda_(
+    p: Array,
+    dp: Array,
+    m: Array,
+    v: Array,
+    highest: Array | None,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    root = math.sqrt(1 - beta2**step)
+    rate = lr * root / (1 - beta1**step)
+    shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
+    averages = beta1, 1 - beta1, beta2, 1 - beta2
+    launch_step(_TEXT, dp, (p, m, v, highest), rate, eps * root, *averages, shrink, decay)
 
 
 class Adam(Optimizer):

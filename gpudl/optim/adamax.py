@@ -12,11 +12,14 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
 
 __all__ = ["Adamax"]
+
+_TEXT = step_text("adamax")
 
 
 @kernel
@@ -35,6 +38,13 @@ def adamax_step_(
     xp.divide(m, u, out=size)
     size *= rate
     p -= size
+
+
+@adamax_step_.cuda("float32", "float64", "float16", "bfloat16")
+def adamax_step_cuda_(
+    p: Array, dp: Array, m: Array, u: Array, rate: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> None:
+    launch_step(_TEXT, dp, (p, m, u), rate, beta1, 1 - beta1, beta2, eps, weight_decay)
 
 
 class Adamax(Optimizer):

@@ -12,12 +12,15 @@ from typing import Any
 
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 from gpudl.optim.stretch import Scalar
 
 __all__ = ["ASGD"]
+
+_TEXT = step_text("asgd")
 
 
 @kernel
@@ -32,6 +35,13 @@ def asgd_step_(p: Array, dp: Array, average: Array, eta: float, mu: float, lambd
         away = p - average
         away *= mu
         average += away
+
+
+@asgd_step_.cuda("float32", "float64", "float16", "bfloat16")
+def asgd_step_cuda_(
+    p: Array, dp: Array, average: Array, eta: float, mu: float, lambd: float, weight_decay: float
+) -> None:
+    launch_step(_TEXT, dp, (p, average), eta, mu, mu == 1, 1 - lambd * eta, weight_decay)
 
 
 class ASGD(Optimizer):

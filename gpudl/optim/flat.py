@@ -1,7 +1,7 @@
 """Where the parameters of an optimizer lie: end to end in flat memory, as far as they can.
 
 Parameters are moved into slots (gpudl.autograd.slots) if nobody else can see their memory. Those that share it, that
-are frozen, or that are not NumPy arrays stay where they are, and are a stretch of their own.
+are frozen, or whose arrays are neither NumPy's nor CuPy's stay where they are, and are a stretch of their own.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
-from gpudl.autograd.slots import Memory, Slot, others, slots
+from gpudl.autograd.slots import Slot, slots
 from gpudl.autograd.tensor import Leaf, Tensor
+from gpudl.backend.device import device_of
+from gpudl.backend.flat_memory import can_be_flat, is_alone, memory_of, others
 from gpudl.optim.stretch import Member, Stretch
 
 
@@ -69,29 +69,23 @@ def _slot_of(parameter: Tensor) -> Slot | None:
 
 
 def _is_movable(parameter: Tensor) -> bool:
-    """True for a leaf whose memory is NumPy's and can be seen through it, and its slot, only."""
-    if type(parameter._node) is not Leaf or type(parameter.array) is not np.ndarray:
+    """True for a leaf whose memory can be flat and can be seen through it, and its slot, only."""
+    if type(parameter._node) is not Leaf or not can_be_flat(parameter.array):
         return False
-    if type(parameter.array.base) is Memory:
+    if memory_of(parameter.array) is not None:
         return others(parameter, "array") <= 1
-    if others(parameter, "array"):
-        return False
-    if parameter.array.base is None:
-        return True
-    # No name may be given to the base here: that would be one more reference.
-    owns = type(parameter.array.base) is np.ndarray and parameter.array.base.base is None
-    return owns and not others(parameter.array, "base")
+    return is_alone(parameter, "array")
 
 
 def _move(parameters: Iterable[Tensor]) -> None:
-    """Give slots in new memory, one for each dtype, to all that can be moved, unless all of these have slots."""
+    """Give slots in new memory, one for each dtype and device, to all that can be moved, unless all of these have."""
     movable: dict[Any, list[Tensor]] = {}
     for parameter in parameters:
         if _is_movable(parameter):
-            movable.setdefault(parameter.array.dtype, []).append(parameter)
-    for dtype, tensors in movable.items():
+            movable.setdefault((parameter.array.dtype, device_of(parameter.array)), []).append(parameter)
+    for (dtype, _), tensors in movable.items():
         if any(_slot_of(tensor) is None for tensor in tensors):
-            for tensor, slot in zip(tensors, slots([tensor.shape for tensor in tensors], dtype)):
+            for tensor, slot in zip(tensors, slots([tensor.shape for tensor in tensors], dtype, tensors[0].array)):
                 _fill(tensor, slot)
 
 
@@ -104,9 +98,11 @@ def _fill(parameter: Tensor, slot: Slot) -> None:
 
 def _put_back(parameter: Tensor, slot: Slot) -> bool:
     """Copy what was assigned to `parameter.data` into its slot again; False if somebody sees either of the two."""
-    if not _is_movable(parameter) or type(parameter.array.base) is Memory or others(slot, "values"):
+    if not _is_movable(parameter) or memory_of(parameter.array) is not None or others(slot, "values"):
         return False
     if parameter.array.dtype != slot.values.dtype or parameter.shape != slot.values.shape:
+        return False
+    if device_of(parameter.array) is not device_of(slot.values):
         return False
     _fill(parameter, slot)
     return True

@@ -10,15 +10,33 @@ You et al. 2020, "Large Batch Optimization for Deep Learning: Training BERT in 7
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
+
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import THREADS, CudaText, dense
+from gpudl.backend.device import Device, device_of, transfer
+from gpudl.backend.dtypes import float32, float64
 from gpudl.backend.kernel import kernel
 from gpudl.optim.adam import take_in
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, require_betas, require_nonnegative
 
 __all__ = ["LAMB"]
+
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/packs.cuh",
+    "math/reduce.cuh",
+    "math/step.cuh",
+    "cuda/lamb.cu",
+    kernels=("lamb_averages", "lamb_step"),
+)
+_CHUNK = 8192  # elements that a block has; a multiple of what a thread takes at a time
+_MOST_CHUNKS = 1 << 14  # about, beyond one for each parameter
 
 
 @kernel
@@ -27,6 +45,7 @@ def lamb_step_(
     dp: Array,
     m: Array,
     v: Array,
+    sizes: tuple[int, ...],
     step: int,
     lr: float,
     beta1: float,
@@ -34,7 +53,13 @@ def lamb_step_(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """Step number `step` (from 1) of one parameter, in p, m and v, all of one shape. Waits for no device."""
+    """Step number `step` (from 1) of one parameter, or of several of these sizes end to end, in p, m and v."""
+    if len(sizes) > 1:
+        ends = [0, *accumulate(sizes)]
+        for start, stop in pairwise(ends):
+            part = [x[start:stop] for x in (p, dp, m, v)]
+            lamb_step_.reference(*part, (stop - start,), step, lr, beta1, beta2, eps, weight_decay)
+        return
     xp = xp_of(p)
     root = take_in(dp, m, v, beta1, beta2)
     xp.divide(v, 1 - beta2**step, out=root)
@@ -49,6 +74,48 @@ def lamb_step_(
     ratio = xp.where(known, size, 1) / xp.where(known, length, 1)
     change *= (lr * ratio).astype(p.dtype)
     p -= change
+
+
+@lamb_step_.cuda("float32", "float64", "float16", "bfloat16")
+def lamb_step_cuda_(
+    p: Array,
+    dp: Array,
+    m: Array,
+    v: Array,
+    sizes: tuple[int, ...],
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    first, *state = changed = [dense(x) for x in (p, m, v)]
+    chunks = _chunks(device_of(p), sizes)
+    grid, block = (len(chunks),), (THREADS,)
+    sums = xp_of(p).empty((len(chunks), 2), float64 if p.dtype == float64 else float32)
+    averages = beta1, 1 - beta1, beta2, 1 - beta2
+    corrections, last = (1 - beta1**step, 1 - beta2**step), (float(eps), float(weight_decay))
+    _TEXT.launch("lamb_averages", grid, block, first, dense(dp), *state, chunks, sums, *corrections, *averages, *last)
+    _TEXT.launch("lamb_step", grid, block, *changed, chunks, sums, float(lr), *corrections, *last)
+    for x, copy in zip((p, m, v), changed):
+        if x is not copy:
+            x[...] = copy
+
+
+@lru_cache(maxsize=256)
+def _chunks(device: Device, sizes: tuple[int, ...]) -> Array:
+    """What each block has to do, (blocks, 4) int64, see kernels/cuda/lamb.cu; kept, since a copy takes its time."""
+    total = sum(sizes)
+    chunk = max(_CHUNK, -(-total // _MOST_CHUNKS // _CHUNK) * _CHUNK)
+    rows: list[tuple[int, int, int, int]] = []
+    start = 0
+    for size in sizes:
+        stop, begin = start + size, len(rows)
+        end = begin + -(-size // chunk)
+        rows += [(each, min(each + chunk, stop), begin, end) for each in range(start, stop, chunk)]
+        start = stop
+    return transfer(np.array(rows, np.int64).reshape(-1, 4), device)
 
 
 class LAMB(Optimizer):
@@ -66,6 +133,7 @@ class LAMB(Optimizer):
     """
 
     elementwise = False
+    joins = True
 
     def __init__(
         self,
@@ -88,5 +156,10 @@ class LAMB(Optimizer):
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
     def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
-        lr, betas = float(group["lr"]), map(float, group["betas"])
-        lamb_step_(p, dp, state["exp_avg"], state["exp_avg_sq"], step, lr, *betas, group["eps"], group["weight_decay"])
+        self.update_joined(p, dp, state, step, group, (p.size,))
+
+    def update_joined(
+        self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group, sizes: tuple[int, ...]
+    ) -> None:
+        averages, settings = (state["exp_avg"], state["exp_avg_sq"]), (group["eps"], group["weight_decay"])
+        lamb_step_(p, dp, *averages, sizes, step, float(group["lr"]), *map(float, group["betas"]), *settings)

@@ -13,6 +13,7 @@ from gpudl.autograd.grad_mode import enable_grad, no_grad
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, quiet, xp_of
 from gpudl.nn.state_dict import tensor_of
+from gpudl.ops.gemm import product
 from gpudl.optim.line_search import Point, strong_wolfe
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, require_nonnegative
@@ -102,7 +103,7 @@ class LBFGS(Optimizer):
             before, last_loss = g, loss
             lr = float(group["lr"])
             t = min(1.0, 1.0 / float(abs(g).sum())) * lr if state["n_iter"] == 1 else lr
-            slope = float(g @ d)
+            slope = float(product(g, d))
             if slope > -group["tolerance_change"]:
                 break
             if group["line_search_fn"]:
@@ -113,7 +114,7 @@ class LBFGS(Optimizer):
                     _, there, gradient = evaluate()
                     for parameter, values in zip(self.param_groups[0]["params"], home):
                         parameter.array[...] = values
-                    return Point(distance, there, gradient, float(gradient @ d))
+                    return Point(distance, there, gradient, float(product(gradient, d)))
 
                 start = Point(0.0, loss, g, slope)
                 best, tried = strong_wolfe(along, start, t, _largest(d), group["tolerance_change"])
@@ -144,7 +145,7 @@ class LBFGS(Optimizer):
             return -g
         changes, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
         y, s = g - before, d * t
-        ys = float(y @ s)
+        ys = float(product(y, s))
         if ys > 1e-10:
             if len(changes) == self.param_groups[0]["history_size"]:
                 for each in (changes, steps, ro):
@@ -152,14 +153,14 @@ class LBFGS(Optimizer):
             changes.append(wrap(y, None))
             steps.append(wrap(s, None))
             ro.append(1.0 / ys)
-            state["H_diag"] = ys / float(y @ y)
+            state["H_diag"] = ys / float(product(y, y))
         q, shares = -g, []
         for change, step, factor in zip(reversed(changes), reversed(steps), reversed(ro)):
-            shares.append(float(step.array @ q) * factor)
+            shares.append(float(product(step.array, q)) * factor)
             q -= shares[-1] * change.array
         q *= state["H_diag"]
         for change, step, factor, share in zip(changes, steps, ro, reversed(shares)):
-            q += (share - float(change.array @ q) * factor) * step.array
+            q += (share - float(product(change.array, q)) * factor) * step.array
         return q
 
     def _gradient(self) -> Array:

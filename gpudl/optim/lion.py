@@ -12,10 +12,13 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, require_betas, require_nonnegative
 
 __all__ = ["Lion"]
+
+_TEXT = step_text("lion")
 
 
 @kernel
@@ -30,6 +33,11 @@ def lion_step_(p: Array, dp: Array, m: Array, lr: float, beta1: float, beta2: fl
     p -= change
     m *= beta2
     m += (1 - beta2) * dp
+
+
+@lion_step_.cuda("float32", "float64", "float16", "bfloat16")
+def lion_step_cuda_(p: Array, dp: Array, m: Array, lr: float, beta1: float, beta2: float, weight_decay: float) -> None:
+    launch_step(_TEXT, dp, (p, m), lr, beta1, 1 - beta1, beta2, 1 - beta2, 1 - lr * weight_decay)
 
 
 class Lion(Optimizer):

@@ -17,6 +17,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
+from gpudl.backend.cuda_text import CudaText, dense, spread
+from gpudl.backend.dtypes import float32, float64
+from gpudl.backend.flat_memory import put
+from gpudl.backend.kernel import kernel
+from gpudl.ops.gemm import product, product_
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, require_nonnegative
 
@@ -25,7 +30,33 @@ __all__ = ["Muon"]
 ADJUSTMENTS = (None, "original", "match_rms_adamw")
 
 
-def orthogonalized(x: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:
+_TEXT = CudaText(
+    "math/numbers.cuh",
+    "math/packs.cuh",
+    "cuda/muon.cu",
+    kernels=("muon_momentum", "muon_normalize", "muon_step"),
+)
+
+
+@kernel
+def muon_momentum_(m: Array, dp: Array, momentum: float, nesterov: bool) -> Array:
+    """m takes in the gradient; gives what is to be orthogonalized: m itself, or what Nesterov's method sees ahead."""
+    m *= momentum
+    m += (1 - momentum) * dp
+    return momentum * m + (1 - momentum) * dp if nesterov else m
+
+
+@muon_momentum_.cuda("float32", "float64", "float16", "bfloat16")
+def muon_momentum_cuda_(m: Array, dp: Array, momentum: float, nesterov: bool) -> Array:
+    if not m.flags.c_contiguous:
+        return muon_momentum_.reference(m, dp, momentum, nesterov)
+    ahead = xp_of(m).empty(m.shape, m.dtype) if nesterov else None
+    _TEXT.launch("muon_momentum", *spread(m), m, dense(dp), ahead, m.size, float(momentum), float(1 - momentum))
+    return m if ahead is None else ahead
+
+
+@kernel
+def orthogonalize_forward(x: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:
     """A (rows, columns) matrix with x's singular vectors and singular values between about 0.7 and 1.2."""
     a, b, c = coefficients
     tall = x.shape[0] > x.shape[1]
@@ -33,9 +64,47 @@ def orthogonalized(x: Array, coefficients: tuple[float, float, float], steps: in
     xp = xp_of(y)
     y = y / xp.maximum(xp.sqrt((y * y).sum()), eps)
     for _ in range(steps):
-        gram = y @ y.T
-        y = a * y + (b * gram + c * (gram @ gram)) @ y
+        gram = product(y, y.T)
+        y = a * y + product(b * gram + c * product(gram, gram), y)
     return y.T if tall else y
+
+
+@orthogonalize_forward.cuda("float32", "float64", "float16", "bfloat16")
+def orthogonalize_forward_cuda(x: Array, coefficients: tuple[float, float, float], steps: int, eps: float) -> Array:
+    # The sums are the products' own, which add to what is in their result: a copy of what is to be added. All factors
+    # of x are symmetric, so that those of a tall matrix may stand on its right.
+    a, b, c = coefficients
+    tall = x.shape[0] > x.shape[1]
+    y = xp_of(x).empty(x.shape, x.dtype)
+    wide = x.astype(float64 if x.dtype == float64 else float32, copy=False)
+    _TEXT.launch("muon_normalize", *spread(y), dense(x), (wide * wide).sum(), y, y.size, float(eps))
+    for _ in range(steps):
+        gram = product(y.T, y) if tall else product(y, y.T)
+        mixed, moved = _copied(gram), _copied(y)
+        product_(gram, gram, mixed, float(c), float(b))
+        y = product_(y, mixed, moved, 1.0, float(a)) if tall else product_(mixed, y, moved, 1.0, float(a))
+    return y
+
+
+def _copied(x: Array) -> Array:
+    copy = xp_of(x).empty(x.shape, x.dtype)
+    put(x, copy)
+    return copy
+
+
+@kernel
+def muon_step_(p: Array, change: Array, rate: float, shrink: float) -> None:
+    """p = shrink p - rate change, all of one shape."""
+    p *= shrink
+    p -= rate * change
+
+
+@muon_step_.cuda("float32", "float64", "float16", "bfloat16")
+def muon_step_cuda_(p: Array, change: Array, rate: float, shrink: float) -> None:
+    if p.flags.c_contiguous:
+        _TEXT.launch("muon_step", *spread(p), p, dense(change), p.size, float(rate), float(shrink))
+    else:
+        muon_step_.reference(p, change, rate, shrink)
 
 
 class Muon(Optimizer):
@@ -96,15 +165,11 @@ class Muon(Optimizer):
 
     def update(self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group) -> None:
         lr, momentum = float(group["lr"]), group["momentum"]
-        m = state["momentum_buffer"]
-        m *= momentum
-        m += (1 - momentum) * dp
-        ahead = momentum * m + (1 - momentum) * dp if group["nesterov"] else m
-        change = orthogonalized(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        ahead = muon_momentum_(state["momentum_buffer"], dp, momentum, bool(group["nesterov"]))
+        change = orthogonalize_forward(ahead, tuple(group["ns_coefficients"]), group["ns_steps"], group["eps"])
         rows, columns = p.shape
         if group["adjust_lr_fn"] == "match_rms_adamw":
             rate = lr * 0.2 * math.sqrt(max(rows, columns))
         else:
             rate = lr * math.sqrt(max(1, rows / max(columns, 1)))
-        p *= 1 - lr * group["weight_decay"]
-        p -= rate * change
+        muon_step_(p, change, rate, 1 - lr * group["weight_decay"])

@@ -14,12 +14,15 @@ from typing import Any
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.optim.adam import take_in
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
 from gpudl.optim.stretch import Scalar
 
 __all__ = ["NAdam"]
+
+_TEXT = step_text("nadam")
 
 
 @kernel
@@ -49,6 +52,25 @@ def nadam_step_(
     change += ahead * m
     change /= root
     p -= change
+
+
+@nadam_step_.cuda("float32", "float64", "float16", "bfloat16")
+def nadam_step_cuda_(
+    p: Array,
+    dp: Array,
+    m: Array,
+    v: Array,
+    now: float,
+    ahead: float,
+    correction: float,
+    shrink: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    averages = beta1, 1 - beta1, beta2, 1 - beta2
+    launch_step(_TEXT, dp, (p, m, v), now, ahead, correction, 1 - shrink, *averages, eps, weight_decay)
 
 
 class NAdam(Optimizer):

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from gpudl.autograd.grad_mode import enable_grad, no_grad
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array, quiet
+from gpudl.backend.debug import debug
+from gpudl.backend.device import guarded, is_on_host
 from gpudl.nn.parameter import clear_grads
 from gpudl.nn.uninitialized import is_lazy
 from gpudl.optim.flat import Layout
@@ -50,12 +52,14 @@ class Optimizer(Hooks):
         defaults: settings that a group which does not give them gets.
         elementwise: True where each element is updated from its own gradient and state alone, so that `update` may be
             given a flat run of several parameters at once. False: one parameter at a time, in its shape.
+        joins: True where the optimizer is not elementwise, but has `update_joined` for parameters on a device.
         counts: True where the state has PyTorch's `step`, a 0-d float32 tensor on the host.
         eager: True where the state is there from construction on, as Adagrad's; else it is made at the first update.
         needs_closure: True where step() must be given a closure, as L-BFGS must.
     """
 
     elementwise: ClassVar[bool] = True
+    joins: ClassVar[bool] = False
     counts: ClassVar[bool] = True
     eager: ClassVar[bool] = False
     needs_closure: ClassVar[bool] = False
@@ -160,6 +164,12 @@ class Optimizer(Hooks):
         """
         raise NotImplementedError(f"{type(self).__name__} has no update method")
 
+    def update_joined(
+        self, p: Array, dp: Array, state: dict[str, Array], step: int, group: Group, sizes: tuple[int, ...]
+    ) -> None:
+        """As `update`, for parameters of these sizes that lie end to end, each of which counts by itself."""
+        raise NotImplementedError(f"{type(self).__name__} has no update_joined method")
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -170,13 +180,15 @@ class Optimizer(Hooks):
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        debug.report()  # before parameters are changed by what came of an index out of range
         with no_grad(), quiet():
             for layout, group in zip(self._current_layouts(), self.param_groups):
                 for parameter in group["params"]:
                     if parameter._grad is not None:
                         self.state[parameter]  # made in PyTorch's order
                 for stretch in layout.stretches:
-                    self._step_stretch(stretch, group)
+                    with guarded(stretch.members[0].parameter.array):
+                        self._step_stretch(stretch, group)
         return loss
 
     def _current_layouts(self) -> list[Layout]:
@@ -195,10 +207,11 @@ class Optimizer(Hooks):
         """Update what has a gradient: neighbors in one go while their gradients are neighbors too."""
         buffers: Mapping[str, Buffer] | None = None
         first: int | None = None
+        may_join = self.elementwise or (self.joins and not is_on_host(stretch.members[0].parameter.array))
         for number, member in enumerate(stretch.members):
             parameter, slot = member.parameter, member.slot
             gradient = parameter._grad
-            joins = self.elementwise and gradient is not None and slot is not None and gradient.array is slot.gradient
+            joins = may_join and gradient is not None and slot is not None and gradient.array is slot.gradient
             if first is not None and not joins:
                 self._update_run(stretch, first, number, group)
                 first = None
@@ -229,7 +242,11 @@ class Optimizer(Hooks):
         for q, g, *kept in pieces(*arrays) if self.elementwise else [arrays]:
             # Each piece starts from the Scalars as they were before the step.
             scalars = stretch.scalars(first)
-            self.update(q, -g if negate else g, {**dict(zip(state, kept)), **scalars}, step, group)
+            given = q, -g if negate else g, {**dict(zip(state, kept)), **scalars}, step, group
+            if self.elementwise or last - first == 1:
+                self.update(*given)
+            else:
+                self.update_joined(*given, stretch.sizes(first, last))
         stretch.count(first, last, step, scalars)
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gpudl.autograd.slots import vector
 from gpudl.backend.arrays import Array
 from gpudl.backend.dtypes import DType
+from gpudl.backend.flat_memory import vector
 
 PIECE = 1 << 17
 """Elements. A step makes about ten passes over five arrays: 2.6 MB of float32 stay in the second- and third-level
@@ -42,7 +42,7 @@ def scratch(like: Array) -> Array:
         return np.empty_like(like)
     memory = getattr(_workspace, "memory", None)
     if memory is None:
-        memory = _workspace.memory = vector(PIECE * 8, np.dtype(np.uint8))
+        memory = _workspace.memory = vector(PIECE * 8, np.dtype(np.uint8), like)
     return np.ndarray(like.shape, like.dtype, memory)
 
 

@@ -18,11 +18,14 @@ from typing import Any
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
 from gpudl.optim.adam import take_in
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_betas, require_nonnegative
 
 __all__ = ["RAdam"]
+
+_TEXT = step_text("radam")
 
 
 @kernel
@@ -52,6 +55,24 @@ def radam_step_(
     else:
         change = m * rate
     p -= change
+
+
+@radam_step_.cuda("float32", "float64", "float16", "bfloat16")
+def radam_step_cuda_(
+    p: Array,
+    dp: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    rectified: bool,
+    shrink: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    averages = beta1, 1 - beta1, beta2, 1 - beta2
+    launch_step(_TEXT, dp, (p, m, v), rate, bool(rectified), 1 - shrink, *averages, eps, weight_decay)
 
 
 class RAdam(Optimizer):

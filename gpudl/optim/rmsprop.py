@@ -14,11 +14,14 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import decayed
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["RMSprop"]
+
+_TEXT = step_text("rmsprop")
 
 
 @kernel
@@ -57,6 +60,22 @@ def rmsprop_step_(
     else:
         change *= lr
     p -= change
+
+
+@rmsprop_step_.cuda("float32", "float64", "float16", "bfloat16")
+def rmsprop_step_cuda_(
+    p: Array,
+    dp: Array,
+    v: Array,
+    center: Array | None,
+    m: Array | None,
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    launch_step(_TEXT, dp, (p, v, center, m), lr, alpha, 1 - alpha, eps, momentum, weight_decay)
 
 
 class RMSprop(Optimizer):

@@ -14,10 +14,13 @@ from typing import Any
 
 from gpudl.backend.arrays import Array, xp_of
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["Rprop"]
+
+_TEXT = step_text("rprop")
 
 
 @kernel
@@ -30,9 +33,15 @@ def rprop_step_(
     turned = product < 0
     size *= xp.where(turned, p.dtype.type(down), xp.where(product > 0, p.dtype.type(up), p.dtype.type(1)))
     xp.clip(size, low, high, out=size)
-    before[...] = dp
-    before[turned] = 0
+    before[...] = xp.where(turned, p.dtype.type(0), dp)
     p -= xp.sign(before) * size
+
+
+@rprop_step_.cuda("float32", "float64", "float16", "bfloat16")
+def rprop_step_cuda_(
+    p: Array, dp: Array, before: Array, size: Array, down: float, up: float, low: float, high: float
+) -> None:
+    launch_step(_TEXT, dp, (p, before, size), down, up, low, high)
 
 
 class Rprop(Optimizer):

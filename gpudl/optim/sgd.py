@@ -16,11 +16,14 @@ import numpy as np
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.arrays import Array
 from gpudl.backend.kernel import kernel
+from gpudl.optim.on_device import launch_step, step_text
 from gpudl.optim.optimizer import Optimizer
 from gpudl.optim.pieces import scalars, scratch
 from gpudl.optim.settings import Group, refuse_unsupported, require_nonnegative
 
 __all__ = ["SGD"]
+
+_TEXT = step_text("sgd")
 
 
 @kernel
@@ -70,6 +73,21 @@ def sgd_step_cpu_(
         else:
             g = m
     p -= np.multiply(g, rate, out=s)
+
+
+@sgd_step_.cuda("float32", "float64", "float16", "bfloat16")
+def sgd_step_cuda_(
+    p: Array,
+    dp: Array,
+    m: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    rates = lr, momentum, 1 - dampening, weight_decay
+    launch_step(_TEXT, dp, (p, m), *rates, bool(nesterov))
 
 
 class SGD(Optimizer):

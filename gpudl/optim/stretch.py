@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpudl.autograd.slots import Slot, flat, vector
+from gpudl.autograd.slots import Slot, flat
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array
 from gpudl.backend.device import backend_of, device_of
+from gpudl.backend.flat_memory import vector
 
 State = dict[str, Any]
 
@@ -139,7 +140,7 @@ class Stretch:
             if member.slot is None:
                 self._flat[name] = backend_of(p).full((self._starts[-1],), 0, p.dtype, device_of(p))
             else:
-                self._flat[name] = vector(self._starts[-1], p.dtype)
+                self._flat[name] = vector(self._starts[-1], p.dtype, p)
                 self._flat[name].fill(0)
         return self._flat[name][self._starts[number] : self._starts[number + 1]].reshape(p.shape)
 
@@ -158,6 +159,10 @@ class Stretch:
         names = [name for name in self.members[first].kept if name in self._flat]
         buffers = {name: self._flat[name][start:stop] for name in names}
         return self._values[start:stop], self._gradients[start:stop], buffers
+
+    def sizes(self, first: int, last: int) -> tuple[int, ...]:
+        """The sizes of a range of members."""
+        return tuple(stop - start for start, stop in pairwise(self._starts[first : last + 1]))
 
     def buffers(self, number: int) -> dict[str, Array]:
         """The buffers of one member, in their shapes, without Scalars."""

@@ -58,10 +58,9 @@ def get_swa_multi_avg_fn() -> AverageAll:
     """
 
     def update(averages: list[Tensor], parameters: list[Tensor], num_averaged: Any) -> None:
-        weight = 1 / (float(num_averaged) + 1)
         for average, parameter in zip(averages, parameters):
             if average.dtype.kind in "fV":
-                average.lerp_(parameter, weight)
+                average += (parameter - average) / (num_averaged + 1)
             else:
                 average.copy_(parameter)
 
@@ -92,7 +91,7 @@ class AveragedModel(Module):
         multi_avg_fn: the same for lists, in place; get_ema_multi_avg_fn(0.999) makes an EMA. Not both.
         use_buffers: average the buffers too; otherwise they are copied.
     Attributes:
-        module: the copy. n_averaged: (), int64 buffer, number of updates.
+        module: the copy. n_averaged: (), int64 buffer, number of updates, where the averages are.
     Raises: ValueError if both functions are given.
     """
 
@@ -112,7 +111,9 @@ class AveragedModel(Module):
         self.module = copy.deepcopy(model)
         if device is not None:
             self.module.to(device)
-        self.register_buffer("n_averaged", zeros((), dtype="int64", device=device))
+        place = device if device is not None else next((x.device for x in self.module.parameters()), None)
+        self.register_buffer("n_averaged", zeros((), dtype="int64", device=place))
+        self._counted: tuple[list[int], int, int] | None = None
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -128,18 +129,31 @@ class AveragedModel(Module):
             if [x.shape for x in own] != [x.shape for x in given]:
                 raise ValueError("update_parameters: the model has other parameters than the one that was averaged")
             given = [x.detach().to(average.device) for x, average in zip(given, own)]
-            if not int(self.n_averaged.item()):
+            count = self._count()
+            if not count:
                 for average, parameter in zip(own, given):
                     average.copy_(parameter)
             elif self.avg_fn is not None:
                 for average, parameter in zip(own, given):
                     average.copy_(self.avg_fn(average.detach(), parameter, self.n_averaged))
+            elif self.multi_avg_fn is not None:
+                self.multi_avg_fn(own, given, self.n_averaged)
             else:
-                (self.multi_avg_fn or get_swa_multi_avg_fn())(own, given, self.n_averaged)
+                get_swa_multi_avg_fn()(own, given, count)
             if not self.use_buffers:
                 for average, buffer in zip(self.module.buffers(), model.buffers()):
                     average.copy_(buffer)
             self.n_averaged += 1
+            changes = self.n_averaged._version
+            self._counted = None if changes is None else (changes, changes[0], count + 1)
+
+    def _count(self) -> int:
+        """n_averaged, read from the device only where something other than an update has changed it."""
+        if self._counted is not None:
+            changes, version, count = self._counted
+            if changes is self.n_averaged._version and changes[0] == version:
+                return count
+        return int(self.n_averaged.cpu().item())  # on purpose, so strict mode allows it
 
     def _averaged(self, model: Module) -> Iterator[Tensor]:
         return chain(model.parameters(), model.buffers()) if self.use_buffers else model.parameters()

@@ -59,6 +59,19 @@ def box_muller(words: NDArray[np.uint64], scratch: Doubles) -> tuple[Doubles, Do
     return cosine, sine
 
 
+def cosine_sine(half_turns: Doubles) -> tuple[Doubles, Doubles]:
+    """cos(pi t) and sin(pi t) of finite numbers t, alike on every processor; both new arrays, off by 2e-16 at most."""
+    whole = np.rint(half_turns)
+    rest = half_turns - whole
+    square = rest * rest
+    cosine, sine = np.empty_like(square), np.empty_like(square)
+    _polynomial(_COSINE, square, cosine)
+    _polynomial(_SINE, square, sine)
+    signs = 1 - 2 * np.mod(whole, 2)
+    rest *= signs
+    return cosine * signs, sine * rest
+
+
 def _log(x: Doubles, b: Doubles, c: Doubles, out: Doubles) -> Doubles:
     """Natural logarithm of positive normal numbers; x, b and c are overwritten.
 

@@ -74,13 +74,26 @@ class Stream:
         if count < 0:
             raise ValueError(f"Stream.words: count must not be negative, got {count}")
         if self._generator is None:
-            words = (self.position // 4, *self.index)  # before the first draw it stands at the start of a block
+            words = (self.position // 4, *self.index)
             # NumPy adds one to its counter before each block, the first included.
             before = (sum(word << 64 * place for place, word in enumerate(words)) - 1) % 2**256
             key = self.key[0] | self.key[1] << 64
             self._generator = np.random.Philox(counter=before, key=key)
+            self._generator.random_raw(self.position % 4, output=False)
         self.position += count
         return self._generator.random_raw(count)  # type: ignore[no-any-return]
+
+    def skip(self, count: int) -> None:
+        """Go on as if so many words had been drawn.
+
+        Raises: TypeError if it is no integer; ValueError if it is negative.
+        """
+        count = operator.index(count)
+        if count < 0:
+            raise ValueError(f"Stream.skip: count must not be negative, got {count}")
+        if count:
+            self.position += count
+            self._generator = None
 
     def uniform(
         self, shape: int | Sequence[int], low: float = 0.0, high: float = 1.0, dtype: Any = float32
@@ -100,17 +113,11 @@ class Stream:
         """
         out = _empty("uniform", shape, dtype)
         kind = out.dtype.type
-        limit = largest(out.dtype)
-        if not -limit <= low < high <= limit or not 0 < float(kind(high)) - float(kind(low)) <= limit:
-            raise ValueError(
-                f"Stream.uniform: {out.dtype} needs finite low < high, apart by no more than its largest number; "
-                f"got low={low}, high={high}"
-            )
+        bottom, span, below = uniform_bounds(out.dtype, low, high)
         if out.dtype.itemsize == 2:
             out[...] = self.uniform(shape, float(kind(low)), float(kind(high)))
-            np.minimum(out, np.nextafter(kind(high), kind(low)), out=out)
+            np.minimum(out, below, out=out)
             return out
-        bottom, span, below = kind(low), kind(high) - kind(low), np.nextafter(kind(high), kind(low))
         per_word, unit = (2, kind(2.0**-24)) if out.dtype == float32 else (1, kind(2.0**-53))
         flat = out.reshape(-1)
         for start in range(0, flat.size, _PART):
@@ -147,11 +154,7 @@ class Stream:
             dtype that is not floating point.
         """
         out = _empty("normal", shape, dtype)
-        if not std >= 0 or not abs(mean) + 9 * std <= largest(out.dtype):
-            raise ValueError(
-                f"Stream.normal: std must be >= 0, and mean and std finite and in the range of {out.dtype}; "
-                f"got mean={mean}, std={std}"
-            )
+        check_normal(out.dtype, mean, std)
         flat = out.reshape(-1)
         scratch = np.empty((5, (min(flat.size, _PART) + 1) // 2))
         for start in range(0, flat.size, _PART):
@@ -200,6 +203,29 @@ class Stream:
         Raises: TypeError if it is no integer; ValueError if it is negative.
         """
         return np.argsort(self.words(count), kind="stable").astype(np.int64, copy=False)
+
+
+def uniform_bounds(dtype: Any, low: float, high: float) -> tuple[Any, Any, Any]:
+    """Of numbers spread over [low, high), in the dtype: low, high - low, and the largest one.
+
+    Raises: ValueError for a bad interval.
+    """
+    kind, limit = dtype.type, largest(dtype)
+    if not -limit <= low < high <= limit or not 0 < float(kind(high)) - float(kind(low)) <= limit:
+        raise ValueError(
+            f"Stream.uniform: {dtype} needs finite low < high, apart by no more than its largest number; "
+            f"got low={low}, high={high}"
+        )
+    return kind(low), kind(high) - kind(low), np.nextafter(kind(high), kind(low))
+
+
+def check_normal(dtype: Any, mean: float, std: float) -> None:
+    """Raise a ValueError for a negative std, or normal numbers too large for the dtype."""
+    if not std >= 0 or not abs(mean) + 9 * std <= largest(dtype):
+        raise ValueError(
+            f"Stream.normal: std must be >= 0, and mean and std finite and in the range of {dtype}; "
+            f"got mean={mean}, std={std}"
+        )
 
 
 def _multiply_high(words: NDArray[np.uint64], factor: int) -> NDArray[np.uint64]:

@@ -35,8 +35,24 @@ class WriteError(OSError):
         super().__init__(f"{path}: cannot write: {_one_line(error.strerror or str(error))}")
 
 
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or unreadable, or a folder of them that is in the way."""
+
+    def __init__(self, path: Path, problem: str):
+        super().__init__(f"{path}: {_one_line(problem)}")
+        self.path = path
+
+
 class TrainingInterrupted(KeyboardInterrupt):
-    """The user stopped a run; the message says what it has left."""
+    """The user stopped a run; the message says what it has left.
+
+    Attributes:
+        path: the checkpoint that was saved, if one was.
+    """
+
+    def __init__(self, message: str, path: Path | None = None):
+        super().__init__(message)
+        self.path = path
 
 
 def _one_line(text: str) -> str:

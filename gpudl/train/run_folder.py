@@ -1,13 +1,20 @@
-"""A run on disk: config.toml, model.safetensors and log.jsonl in one folder.
+"""A run on disk: what it is, what came of it, and what it goes on from, in one folder.
 
-The weights stand under their name only when they are whole: they are written beside it and then renamed. The log grows
-by whole lines.
+    config.toml        the configuration as it was used, with all defaults, the seed and the device
+    manifest.json      what ran, where, on what and when; how it stands; the last scores on the test data
+    log.jsonl          an object for each epoch: losses, metrics, learning rate, seconds; metrics.csv is the same
+    steps.csv          loss and learning rate of single steps, thinned to a few thousand
+    evaluation.json    confusion matrix and some predictions, after the last epoch
+    model.safetensors  the weights after the last epoch
+    checkpoints/       what the training goes on from
+    plots/             pictures of all this; report.html is all of it on one page
+
+A file stands under its name only when it is whole: it is written beside it and then renamed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -16,17 +23,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
 import gpudl
 from gpudl import nn
 from gpudl.train.config import Config, load_config
 from gpudl.train.errors import RunError, WriteError
+from gpudl.train.files import write_whole
 from gpudl.train.overrides import Override
+from gpudl.train.weights import read_weights, write_weights
 
-CONFIG, WEIGHTS, LOG = "config.toml", "model.safetensors", "log.jsonl"
+CONFIG, MANIFEST, WEIGHTS, LOG = "config.toml", "manifest.json", "model.safetensors", "log.jsonl"
+METRICS, STEPS, EVALUATION, CHECKPOINTS = "metrics.csv", "steps.csv", "evaluation.json", "checkpoints"
 
 
 class RunFolder:
@@ -54,50 +60,62 @@ class RunFolder:
         path = Path(out)
         if path.exists() and not path.is_dir():
             raise RunError(path, "not a folder; choose another --out")
-        for name in (CONFIG, WEIGHTS, LOG):
+        for name in (CONFIG, MANIFEST, WEIGHTS, LOG, CHECKPOINTS):
             if os.path.lexists(path / name):
-                raise RunError(path, f"there is a run in it already ({name}); choose another --out, or remove it")
+                problem = f"there is a run in it already ({name}); choose another --out, or go on in it by --resume"
+                raise RunError(path, problem)
         return cls(path)
 
-    def create(self, config: Config, facts: Mapping[str, Any]) -> None:
-        """Make the folder, with the configuration and the first line of the log.
+    def create(self, config: Config, manifest: Mapping[str, Any]) -> None:
+        """Make the folder, with the configuration and the manifest.
 
         Raises: WriteError; what was made for this is removed again.
         """
         existed = self.path.exists() and not self._numbered
         self._writing(self.path, self._make)
         try:
-            head = f"# Resolved by gpudl {gpudl.__version__}; `gpudl train` with this file repeats the run.\n\n"
-            self._replace(CONFIG, (head + config.to_toml()).encode())
-            self.log(facts)
+            self.write_config(config)
+            self.write_json(MANIFEST, manifest, indent=1)
         except WriteError:
             with contextlib.suppress(OSError):
-                for name in (CONFIG, LOG):
+                for name in (CONFIG, MANIFEST):
                     (self.path / name).unlink(missing_ok=True)
                 if not existed:
                     self.path.rmdir()
             raise
 
+    def write_config(self, config: Config) -> None:
+        """Write the configuration. Raises: WriteError."""
+        head = f"# Resolved by gpudl {gpudl.__version__}; `gpudl train` with this file repeats the run.\n\n"
+        self.write(CONFIG, (head + config.to_toml()).encode())
+
+    def write_json(self, name: str, content: Mapping[str, Any], indent: int | None = None) -> None:
+        """Write an object; numbers that are not finite become null. Raises: WriteError, and the one before stays."""
+        self.write(name, (json.dumps(_finite(content), indent=indent, allow_nan=False) + "\n").encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file in place of the one before. Raises: WriteError, and that stays."""
+        path = self.path / name
+        self._writing(path, lambda: write_whole(path, content))
+
     def save_weights(self, model: nn.Module) -> None:
         """Write the weights in place of those before. Raises: WriteError, and those before stay."""
-        tensors = {name: _host(tensor) for name, tensor in model.state_dict().items()}
-        # Names and layouts are PyTorch's, and "pt" is how readers of such files ask for that.
-        self._replace(WEIGHTS, _in_order(save(tensors, {"format": "pt", "gpudl": gpudl.__version__})))
+        path = self.path / WEIGHTS
+        self._writing(path, lambda: write_weights(path, model))
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the weights into a model. Raises: RunError if they are missing, damaged or of another model."""
         path = self.path / WEIGHTS
         try:
-            tensors = load(path.read_bytes())
-            model.load_state_dict({name: gpudl.from_numpy(array) for name, array in tensors.items()})
+            model.load_state_dict(read_weights(path))
         except FileNotFoundError:
             raise RunError(path, "no such file; the run stopped before its first epoch ended") from None
         except OSError as error:
             raise RunError(path, f"cannot read: {error.strerror}") from error
-        except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(path, f"these are no weights of the model in {CONFIG}: {error}") from error
 
-    def load_config(self, overrides: Mapping[str, Any] | Iterable[Override]) -> Config:
+    def load_config(self, overrides: Mapping[str, Any] | Iterable[Override] = ()) -> Config:
         """Read the configuration. Raises: RunError if this is no run folder; ConfigError if the file is damaged."""
         if not self.path.is_dir():
             raise RunError(self.path, "no such run folder")
@@ -105,11 +123,13 @@ class RunFolder:
             raise RunError(self.path / CONFIG, "no such file; a run folder, as gpudl train writes it, has one")
         return load_config(self.path / CONFIG, overrides)
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Add a line to the log, and see it written. Raises: WriteError; the log then ends with its last whole line."""
-        finite = {key: None if _is_nonfinite(value) else value for key, value in record.items()}
-        line = (json.dumps(finite, allow_nan=False) + "\n").encode()
-        self._writing(self.path / LOG, lambda: _append(self.path / LOG, line))
+    def load_manifest(self) -> dict[str, Any]:
+        """Read the manifest; empty if it is missing or damaged, since nothing is computed from it."""
+        try:
+            found = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def _make(self) -> None:
         wanted, number = self.path, 1
@@ -123,10 +143,6 @@ class RunFolder:
                 number += 1
                 self.path = wanted.with_name(f"{wanted.name}-{number}")
 
-    def _replace(self, name: str, content: bytes) -> None:
-        path = self.path / name
-        self._writing(path, lambda: _write_whole(path, content))
-
     @staticmethod
     def _writing(path: Path, action: Callable[[], None]) -> None:
         try:
@@ -135,42 +151,9 @@ class RunFolder:
             raise WriteError(path, error) from error
 
 
-def _host(tensor: gpudl.Tensor) -> Any:
-    # ascontiguousarray would make 0-d tensors 1-d.
-    return np.asarray(tensor.cpu().numpy(), order="C")
-
-
-def _is_nonfinite(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-def _in_order(content: bytes) -> bytes:
-    """A safetensors file with its header sorted: safetensors writes metadata in random order, so files would differ."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # the format wants the data aligned
-    return len(header).to_bytes(8, "little") + header + content[8 + length :]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _append(path: Path, line: bytes) -> None:
-    with open(path, "ab", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            if file.write(line) != len(line):  # a disk that fills up takes a part and says nothing
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            with contextlib.suppress(OSError):
-                file.truncate(before)
-            raise
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(entry) for name, entry in value.items()}
+    return [_finite(entry) for entry in value] if isinstance(value, (list, tuple)) else value

@@ -7,7 +7,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -66,28 +66,39 @@ def fields_of(function: Any, leave_out: Iterable[str] = ()) -> Fields | None:
     """The arguments of a class or function that a configuration can express.
 
     Args:
-        function: read by inspect.signature and its annotations.
+        function: read by inspect.signature and its annotations. For **kwargs, the arguments of the class whose they
+            are, without defaults, since the function may set some itself.
         leave_out: names of arguments that are given otherwise.
     Returns: a field for each of them; None if one that has no default cannot be expressed, such as a Tensor.
     """
+    fields, missing = _arguments(function, _NEVER.union(leave_out))
+    return None if missing else fields
+
+
+def _arguments(function: Any, skipped: Set[str]) -> tuple[Fields, bool]:
+    """The arguments that can be expressed, and whether one that is needed cannot be."""
     try:
         parameters = inspect.signature(function).parameters
     except ValueError:  # some classes written in C have none
-        return None
+        return {}, True
     hints = _hints(function.__init__ if inspect.isclass(function) else function)
-    skipped = _NEVER.union(leave_out)
     fields: Fields = {}
+    missing = False
     for name, parameter in parameters.items():
-        if name in skipped or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if parameter.kind is parameter.VAR_KEYWORD:
+            owner = _whose(function, hints)
+            passed_on = {} if owner is None else _arguments(owner, skipped)[0]
+            fields.update((own, Field(field.kind)) for own, field in passed_on.items() if own not in fields)
+            continue
+        if name in skipped or parameter.kind is parameter.VAR_POSITIONAL:
             continue
         required = parameter.default is parameter.empty
         kind = hints.get(name, Any)
         if not _expressible(kind) or parameter.kind is parameter.POSITIONAL_ONLY:
-            if required:
-                return None
+            missing |= required
             continue
         fields[name] = Field(kind, None if required else _default(kind, parameter.default), required)
-    return fields
+    return fields, missing
 
 
 def read_table(table: Any, key: str, fields: Fields, owner: str, source: Source, advice: str = "") -> dict[str, Any]:
@@ -170,6 +181,14 @@ def _listed(known: Iterable[str]) -> str:
     return ", ".join(names[:_MOST_LISTED] + ["..."] * (len(names) > _MOST_LISTED))
 
 
+def _whose(function: Any, hints: Mapping[str, Any]) -> Any:
+    """Whose arguments **kwargs are: the base class, or the class that a function gives; None where nobody's."""
+    if inspect.isclass(function):
+        return next((base for base in function.__mro__[1:-1] if "__init__" in vars(base)), None)
+    given = hints.get("return")
+    return given if inspect.isclass(given) else None
+
+
 def _hints(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
@@ -195,7 +214,11 @@ def _members(kind: Any) -> tuple[Any, ...] | None:
 
 
 def _is_list(kind: Any) -> bool:
-    return typing.get_origin(kind) in (list, tuple, collections.abc.Sequence) or kind in (list, tuple)
+    return (typing.get_origin(kind) or kind) in (list, tuple, collections.abc.Sequence, collections.abc.Iterable)
+
+
+def _is_mapping(kind: Any) -> bool:
+    return (typing.get_origin(kind) or kind) in (dict, collections.abc.Mapping)
 
 
 def _expressible(kind: Any) -> bool:
@@ -204,6 +227,8 @@ def _expressible(kind: Any) -> bool:
         return any(map(_expressible, members))
     if _is_list(kind):
         return all(member is Ellipsis or _expressible(member) for member in typing.get_args(kind))
+    if _is_mapping(kind):
+        return all(map(_expressible, typing.get_args(kind)))
     origin = typing.get_origin(kind) or kind
     return origin is Any or origin is Literal or origin in (bool, int, float, str, os.PathLike, Path)
 
@@ -222,6 +247,8 @@ def _describe(kind: Any) -> str:
         if origin is tuple and inside and Ellipsis not in inside:
             return f"a list of {len(inside)}: " + ", ".join(map(_describe, inside))
         return "a list" + (f", each {_describe(inside[0])}" if inside else "")
+    if _is_mapping(kind):
+        return "a table"
     return _NAMES.get(os.PathLike if origin is Path else origin, "a value")
 
 
@@ -246,6 +273,11 @@ def _convert(kind: Any, value: Any, text: str | None, base: Path) -> Any:
         return value
     if _is_list(kind):
         return _convert_list(kind, value, base)
+    if _is_mapping(kind):
+        if not isinstance(value, Mapping):
+            raise Mismatch
+        inside = typing.get_args(kind)[1] if typing.get_args(kind) else Any
+        return {name: _convert(inside, entry, None, base) for name, entry in value.items()}
     if origin is float and type(value) is int:
         return float(value)
     if origin is str or _is_path(kind):

@@ -269,16 +269,24 @@ def test_ragged_samples_are_named_by_their_index_in_the_dataset() -> None:
         ({"batch_size": None, "drop_last": True}, "drop_last needs a batch_size"),
         ({"seed": 1.5}, "seed must be an integer"),
         ({"seed": 2**64}, "seed must be an integer"),
+        ({"num_workers": -1}, "num_workers must be an integer of 0 or more, got -1"),
+        ({"num_workers": 1.0}, "num_workers must be an integer"),
+        ({"num_workers": 1, "workers": "fork"}, "'thread' or 'process', got 'fork'"),
+        ({"num_workers": 1, "timeout": -1}, "timeout must be 0 or more"),
+        ({"num_workers": 1, "timeout": float("nan")}, "timeout must be 0 or more"),
+        ({"num_workers": 1, "prefetch_factor": 0}, "prefetch_factor must be a positive integer"),
+        ({"prefetch_factor": 2}, "give num_workers too"),
+        ({"timeout": 1}, "give num_workers too"),
+        ({"persistent_workers": True}, "give num_workers too"),
+        ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler takes the place"),
+        ({"batch_sampler": [[0]], "shuffle": True}, "batch_sampler takes the place"),
+        ({"batch_sampler": [[0]], "sampler": [0]}, "batch_sampler takes the place"),
+        ({"batch_sampler": [[0]], "drop_last": True}, "batch_sampler takes the place"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DataLoader(numbers(3), **arguments)
-
-
-def test_workers_are_not_accepted_and_ignored() -> None:
-    with pytest.raises(TypeError, match="num_workers"):
-        DataLoader(numbers(3), num_workers=2)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.0, None])

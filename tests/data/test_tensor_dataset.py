@@ -94,7 +94,7 @@ class ElsewhereBackend(CpuBackend):
     def device_of(self, array: Any) -> Device:
         return Device("elsewhere", 0)
 
-    def from_host(self, array: Any, device: Device) -> Any:
+    def from_host(self, array: Any, device: Device, non_blocking: bool = False) -> Any:
         return array.copy().view(Elsewhere)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.twin import models
+from gpudl.bench.twin import models
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nn"))
 from twins import array, compare, twins

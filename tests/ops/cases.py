@@ -164,7 +164,7 @@ def row(
         call: what to run instead of op(*parts, **named): a function of the library and the tensors.
         twin: the same for torch alone, where its name or arguments differ.
         note: a word that tells rows of one op apart, where the arguments do not.
-        unlike: check (or dtype) -> why gpudl is unlike PyTorch there; the check is skipped.
+        unlike: check (or dtype, or "special float16") -> why gpudl is unlike PyTorch there; the check is skipped.
         specials: the special numbers to try, where not all of them make sense.
         slack: factor on the tolerance.
     """

@@ -32,7 +32,7 @@ NOT_ASKED_FOR = {
     ),
     "strides and storage as arguments": (
         "as_strided.*|.*empty_strided|empty_permuted|set_|data_ptr|const_data_ptr|storage.*|untyped_storage|resize.*"
-        "|is_(set_to|shared|pinned)|share_memory_|pin_memory|dim_order|is_contiguous_.*|frombuffer|from_file"
+        "|is_(set_to|shared)|share_memory_|dim_order|is_contiguous_.*|frombuffer|from_file"
     ),
     "bindings of vendor libraries, and what PyTorch's own code generators call": (
         "(cudnn|miopen|mkldnn|mkl|native|fbgemm)_.*|(?!index_).*_copy|unsafe_.*|sym_.*|slice_inverse|batch_norm_(?!$).*|norm_except_dim"
@@ -46,8 +46,8 @@ NOT_ASKED_FOR = {
         "|is_(ipu|maia|meta|mkldnn|mps|mtia|vulkan|xla|xpu|cpu|distributed|vulkan_available|storage|quantized|same_size)"
         "|(ipu|mtia|xpu)|.*vulkan.*|load|save|get_file_path|prepare_multi.*|profiler_.*|thread_safe.*|has_torch.*|handle_torch.*"
         "|boolean_dispatch|assert_int_or_pair|Optional|.*num_(interop_)?threads|.*_deterministic.*|.*deterministic_debug.*"
-        "|.*flush_denormal|.*float32_matmul.*|set_(warn|default_tensor).*|is_warn.*|are_.*|.*anomaly.*|get_device_module"
-        "|(get|set)_default_device|cond|while_loop|init_num.*|from_dlpack|to_dlpack|get_device|layout|names?|module_load"
+        "|.*flush_denormal|set_(warn|default_tensor).*|is_warn.*|are_.*|.*anomaly.*|get_device_module"
+        "|(get|set)_default_device|cond|while_loop|init_num.*|to_dlpack|get_device|layout|names?|module_load"
         "|record_stream|output_nr|grad_dtype|apply_|map2?_|as_subclass|set_printoptions|debug_unwrap|linearize|stack_module_state"
         "|functionalize|replace_all_batch.*|functional_call|is_inference_mode_enabled"
     ),

@@ -1,5 +1,7 @@
 """Arguments to try the kernels of activations and error functions on; see test_kernels.py."""
 
+import math
+
 SHAPES = ((), (1,), (5,), (3, 4), (0, 3), (3, 20001))
 
 
@@ -25,10 +27,40 @@ def backwards(*settings, low=-4.0, high=4.0):
     return examples
 
 
-def with_slopes(make):
+SLOPES = (
+    ((5,), (1,)), ((3, 4), (1, 4)), ((3, 4), (3, 4)), ((2, 3, 5), (1, 3, 1)), ((2, 3, 5), (2, 1, 5)), ((), ()),
+    ((0, 4), (1, 4)), ((2, 3, 64), (1, 3, 1)), ((2, 3, 37), (1, 3, 1)), ((1300, 5), (1, 5)), ((700, 2, 3), (1, 2, 1)),
+    ((40007,), (1,)), ((3, 2, 140, 90), (1, 2, 1, 1)),
+)  # fmt: skip
+
+
+def prelu_forward(arrays):
+    for shape, slopes in SLOPES:
+        yield [arrays(shape), arrays(slopes, 0, 1)]
+
+
+def prelu_backward(arrays):
+    for shape, slopes in SLOPES:
+        dy = arrays(shape, 0, 0.1) if len(shape) else arrays(shape)
+        yield [dy, arrays(shape), arrays(slopes, 0, 1), (math.prod(slopes),)]
+        yield [dy, arrays(shape), arrays(slopes, 0, 1), None]
+
+
+GATED = (
+    ((4,), 0), ((3, 4), 1), ((6, 5), 0), ((2, 8, 3), 1), ((0, 4), 1), ((4, 0), 0), ((3, 64), 1), ((2, 90002), 1),
+    ((2049, 32), 1),
+)  # fmt: skip
+
+
+def gated(with_gradient, *settings):
+    """Halves of an array, and then two of them."""
+
     def examples(arrays):
-        for shape, slopes in (((5,), (1,)), ((3, 4), (1, 4)), ((3, 4), (3, 4)), ((2, 3, 5), (1, 3, 1)), ((), ())):
-            yield [*make(arrays, shape), arrays(slopes, 0, 1)]
+        for shape, dim in GATED:
+            half = [length // 2 if place == dim else length for place, length in enumerate(shape)]
+            yield [*([arrays(tuple(half))] if with_gradient else []), arrays(shape, -4, 4), None, dim, *settings]
+        for shape in SHAPES:
+            yield [*([arrays(shape)] if with_gradient else []), arrays(shape, -4, 4), arrays(shape), 0, *settings]
 
     return examples
 
@@ -86,10 +118,28 @@ EXAMPLES = {
     "hardshrink_backward": backwards((0.5,)),
     "softshrink_forward": calls((0.5,)),
     "softshrink_backward": backwards((0.5,)),
-    "prelu_forward": with_slopes(lambda arrays, shape: [arrays(shape)]),
-    "prelu_backward": with_slopes(lambda arrays, shape: [arrays(shape), arrays(shape)]),
+    "prelu_forward": prelu_forward,
+    "prelu_backward": prelu_backward,
+    "swiglu_forward": gated(False),
+    "swiglu_backward": gated(True),
+    "geglu_forward": gated(False, True),
+    "geglu_backward": gated(True, False),
+    "reglu_forward": gated(False),
+    "reglu_backward": gated(True),
     "leaky_relu_forward": calls((0.01,), (-0.5,), (2.0,)),
     "leaky_relu_backward": backwards((0.01,), (-0.5,)),
+    "sigmoid_forward": calls(low=-30, high=30),
+    "sigmoid_backward": backwards(low=0, high=1),
+    "tanh_forward": calls(),
+    "tanh_backward": backwards(low=-1, high=1),
+    "exp_forward": calls(),
+    "exp_backward": backwards(low=0),
+    "log_forward": calls(low=0.1),
+    "log_backward": backwards(low=0.5),
+    "sqrt_forward": calls(low=0),
+    "sqrt_backward": backwards(low=0.5),
+    "rsqrt_forward": calls(low=0.1),
+    "rsqrt_backward": backwards(low=0.5, high=2),
     "silu_forward": calls(),
     "silu_backward": backwards(),
     "mish_forward": calls(),

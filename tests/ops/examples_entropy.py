@@ -6,6 +6,7 @@ import numpy as np
 
 from gpudl.backend.arrays import quiet
 from gpudl.backend.kernel import KERNELS
+from gpudl.ops.class_rows import Kept, Rule
 
 LABELS = np.array([0, 3, -100, 1, 2])
 
@@ -28,24 +29,33 @@ def log_softmax_backward(arrays):
         yield [arrays(x.shape), (x - np.log(total)).astype(x.dtype), dim]
 
 
+REDUCTIONS = ("none", "sum", "mean")
+
+
 def cross_entropy_forward(arrays):
+    reductions = itertools.cycle(REDUCTIONS)
     for weighted, ignore_index, smoothing in itertools.product((False, True), (-100, 1), (0.0, 0.1)):
         weight = arrays((4,), 0.5, 2) if weighted else None
         labels = LABELS if ignore_index == -100 else abs(LABELS) % 4
-        yield [arrays((5, 4), -5, 5), labels, weight, ignore_index, smoothing, True]
+        yield [arrays((5, 4), -5, 5), labels, weight, Rule(ignore_index, smoothing, next(reductions)), True]
     for weight, with_powers, smoothing in itertools.product((None, arrays((1000,), 0.5, 2)), (True, False), (0.0, 0.2)):
-        yield [arrays((67, 1000), -8, 8), np.arange(67) * 7, weight, 14, smoothing, with_powers]
-    yield [arrays((0, 4)), LABELS[:0], None, -100, 0.0, True]
-    yield [arrays((0, 4)), LABELS[:0], None, -100, 0.1, True]
+        given = arrays((67, 1000), -8, 8), np.arange(67) * 7
+        yield [*given, weight, Rule(14, smoothing, next(reductions)), with_powers]
+    for reduction in REDUCTIONS:
+        yield [arrays((0, 4)), LABELS[:0], None, Rule(-100, 0.0, reduction), True]
+        yield [arrays((0, 4)), LABELS[:0], None, Rule(-100, 0.1, reduction), True]
+        yield [arrays((33, 1031), -8, 8), np.arange(33) * 31, None, Rule(62, 0.1, reduction), True]
+        yield [arrays((601, 31), -8, 8), np.arange(601) % 31, arrays((31,), 0.5, 2), Rule(3, 0.0, reduction), True]
 
 
 def cross_entropy_backward(arrays):
     for x, *given in cross_entropy_forward(arrays):
-        _, high, mass, powers = KERNELS["cross_entropy_forward"].reference(x, *given)
-        dloss = arrays(x.shape[:1])
-        yield [dloss, x, *given[:-1], high, mass, powers, False]
-        yield [dloss, x, *given[:-1], high, mass, None, False]
-        yield [dloss, x, *given[:-1], None, None, None, False]
+        with quiet():
+            loss, divisor, high, mass, powers = KERNELS["cross_entropy_forward"].reference(x, *given)
+        dloss = arrays(np.shape(loss))
+        divisor = None if divisor is None else np.asarray(divisor)
+        for kept in (Kept(divisor, high, mass, powers), Kept(divisor, high, mass), Kept()):
+            yield [dloss, x, *given[:-1], kept, False]
 
 
 def ctc_loss_forward(arrays):

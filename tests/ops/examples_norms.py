@@ -1,22 +1,14 @@
-"""Arguments to try the kernels of normalizations, dropout, attention and embedding on; see test_kernels.py."""
+"""Arguments to try the kernels of normalizations and embedding on; see test_kernels.py."""
 
 import numpy as np
 
 from gpudl.backend.arrays import quiet
 from gpudl.backend.kernel import KERNELS
-from gpudl.ops.scaled_dot_product_attention import _Settings
-from gpudl.random import stream
 
 EPS = 1e-5
 MATRICES = ((1, 1), (5, 7), (3, 4), (70, 1100), (2, 40000))
 PLANES = ((2, 4, 5), (3, 4, 1), (2, 6, 60), (70, 4, 3), (90, 4, 120))
-ATTENTIONS = (
-    # outer, group, queries, keys, features, features of values
-    (2, 1, 3, 5, 4, 6),
-    (3, 2, 5, 4, 3, 3),
-    (1, 1, 600, 700, 4, 2),
-    (70, 1, 40, 33, 2, 2),
-)
+BATCHES = (*PLANES, (600, 8, 1))
 
 
 def forward(name, args):
@@ -58,11 +50,18 @@ def rms_norm_backward(arrays):
 
 
 def batch_norm_forward(arrays):
-    for shape in PLANES:
+    for shape in BATCHES:
         w, b = affine(arrays, shape[1])
         yield [arrays(shape), w, b, None, None, EPS]
         yield [arrays(shape), None, None, None, None, EPS]
         yield [arrays(shape), w, b, arrays((shape[1],)), arrays((shape[1],), 0.5, 2), EPS]
+
+
+def normalize_batch_(arrays):
+    for shape in BATCHES:
+        for tracked, momentum in ((np.array(4), 0.3), (np.array(4), None), (None, 0.0)):
+            running = arrays((shape[1],)), arrays((shape[1],), 0.5, 2)
+            yield [arrays(shape), *affine(arrays, shape[1]), *running, tracked, momentum, EPS]
 
 
 def batch_norm_backward(arrays):
@@ -92,6 +91,7 @@ def group_norm_backward(arrays):
 def local_response_norm_forward(arrays):
     for size, beta in ((1, 0.75), (2, 0.5), (5, 0.75), (20, 1.0)):
         yield [arrays((2, 6, 5)), size, 0.5, beta, 1.0]
+        yield [arrays((1, 9, 8)), size, 0.5, beta, 1.0]
 
 
 def local_response_norm_backward(arrays):
@@ -113,33 +113,11 @@ def normalize_backward(arrays):
         yield [arrays(x.shape), x, p, dims, eps, None]
 
 
-def dropout_forward(arrays):
-    for shape, mask in (((3, 4), (3, 4)), ((), ()), ((2, 3, 5), (2, 3, 1)), ((70, 1100), (70, 1100))):
-        yield [arrays(shape), np.resize([True, False, True, True, False], mask), 1.25]
-
-
-def attention_forward(arrays):
-    for number, (outer, group, queries, keys, features, wide) in enumerate(ATTENTIONS):
-        qkv = arrays((outer, group, queries, features)), arrays((outer, keys, features)), arrays((outer, keys, wide))
-        plain, causal = _Settings(0.5, False), _Settings(0.5, True)
-        dropping = _Settings(0.5, number % 2 == 1, 0.25, stream("attention example", number, seed=1))
-        seen = np.resize([True, False, True, True, True, False, True], (queries, keys))
-        seen[0] = False
-        place = np.arange(outer) % 2
-        yield [*qkv, None, None, plain]
-        yield [*qkv, None, None, causal]
-        yield [*qkv, None, None, dropping]
-        yield [*qkv, seen[None, None], None, plain]
-        yield [*qkv, arrays((outer, group, queries, keys)), None, plain]
-        yield [*qkv, arrays((2, 1, 1, keys)), place, plain]
-        yield [*qkv, arrays((2, group, queries, 1)), place, dropping]
-
-
-def attention_backward(arrays):
-    for args in attention_forward(arrays):
-        y, lse = forward("scaled_dot_product_attention", args)
-        for_mask = args[3] is not None and args[3].dtype.kind == "f"
-        yield [arrays(y.shape), *args, y, lse, for_mask]
+def random_keep_(arrays):
+    top = 2**64 - 1
+    for shape in ((1, 1), (1, 8), (1, 8195), (3, 7), (5, 64), (70, 1001), (0, 4), (4, 0)):
+        for p in (0.0, 0.3, 1.0):
+            yield [np.zeros(shape, bool), (5, top), (0, top, 7), p]
 
 
 INDICES = (np.array([[0, 3, 3], [2, 0, 3]]), np.array(1), np.zeros((0,), int), np.arange(300) % 4)
@@ -175,16 +153,14 @@ EXAMPLES = {
     "rms_norm_backward": rms_norm_backward,
     "batch_norm_forward": batch_norm_forward,
     "batch_norm_backward": batch_norm_backward,
+    "normalize_batch_": normalize_batch_,
     "group_norm_forward": group_norm_forward,
     "group_norm_backward": group_norm_backward,
     "local_response_norm_forward": local_response_norm_forward,
     "local_response_norm_backward": local_response_norm_backward,
     "normalize_forward": normalize_forward,
     "normalize_backward": normalize_backward,
-    "dropout_forward": dropout_forward,
-    "dropout_backward": dropout_forward,
-    "scaled_dot_product_attention_forward": attention_forward,
-    "scaled_dot_product_attention_backward": attention_backward,
+    "random_keep_": random_keep_,
     "embedding_forward": embedding_forward,
     "embedding_backward": embedding_backward,
     "add_rows_": add_rows_,

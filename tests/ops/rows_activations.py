@@ -2,7 +2,7 @@
 
 import math
 
-from cases import floats, ints, row
+from cases import INTEGERS, floats, ints, row
 
 F = "nn.functional."
 LANES = "at nan torch's gradient is dy or 0, by the dtype and by the place in its vector registers; ours is dy"
@@ -13,7 +13,13 @@ sixth = {"float64": SIXTH, "second": SIXTH, "special_gradient": SIXTH}
 at_inf = {"special": "torch's vectorized gelu of inf is nan in float32, its scalar one inf as ours"}
 NO_INF = (math.nan, 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 30.0, -30.0)
 NO_NAN = (math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 6.0, 30.0, -30.0)
-ELSEWHERE = {"nn.functional.gumbel_softmax": "test_activations.py"}  # random
+ELSEWHERE = {
+    "nn.functional.gumbel_softmax": "test_activations.py",  # random
+    # PyTorch has no names for these
+    "nn.functional.bias_act": "test_bias_act.py",
+    "nn.functional.bias_dropout_add": "test_bias_act.py",
+    "nn.functional.bias_gelu": "test_bias_gelu.py",
+}
 UNLIKE = {
     "nn.functional.hardsigmoid float64": SIXTH,
 }
@@ -118,3 +124,27 @@ for op in ("erf", "erfc", "expit"):
 row("special.erfinv", floats((3, 4), low=-0.9, high=0.9))
 for op in ("softmax", "log_softmax"):
     row(f"special.{op}", (3, 4), 1)
+
+whole = dict.fromkeys(INTEGERS, "a gate of ours is floating point")
+for op, gate in (("swiglu", "silu"), ("geglu", "gelu"), ("reglu", "relu")):
+
+    def apart(lib, x, y, gate=gate):
+        return getattr(lib.nn.functional, gate)(x) * y
+
+    def of_halves(lib, x, dim=-1, gate=gate):
+        first, second = x.chunk(2, dim)
+        return getattr(lib.nn.functional, gate)(first) * second
+
+    def of_first_halves(lib, x, of_halves=of_halves):
+        return of_halves(lib, x, 0)
+
+    row(F + op, floats((3, 4), **off), (3, 4), twin=apart, specials=NO_INF, unlike=whole)
+    row(F + op, floats((3, 4), **off), twin=of_halves, specials=NO_INF, unlike=whole)
+    row(F + op, floats((4, 3), **off), None, 0, twin=of_first_halves, specials=NO_INF, unlike=whole)
+
+
+def by_tanh(lib, x, y):
+    return lib.nn.functional.gelu(x, approximate="tanh") * y
+
+
+row(F + "geglu", (3, 4), (3, 4), approximate="tanh", twin=by_tanh, specials=NO_INF)

@@ -37,8 +37,9 @@ attention((1, 1, 3, 4), (1, 1, 5, 4), (1, 1, 5, 2))
 for mask in ((3, 5), (2, 1, 3, 5), (1, 2, 3, 5), (2, 2, 3, 5), (1, 5), (2, 1, 1, 5)):
     attention((2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4), floats(mask))
     attention((2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 4), bools(mask))
+seen = [[False] * 5, [True] * 5, [True, False, True, False, False]]
 attention((3, 4), (5, 4), (5, 2), call=lambda lib, q, k, v: lib.nn.functional.scaled_dot_product_attention(
-    q, k, v, lib.tensor([[False] * 5, [True] * 5, [True, False, True, False, False]])), note="unseeing")  # fmt: skip
+    q, k, v, lib.tensor(seen, device=q.device)), note="unseeing")  # fmt: skip
 for heads in (1, 2, 4):
     attention((2, 4, 3, 5), (2, heads, 4, 5), (2, heads, 4, 2), enable_gqa=True)
 attention((2, 4, 3, 5), (2, 2, 4, 5), (2, 2, 4, 2), floats((2, 1, 3, 4)), enable_gqa=True)

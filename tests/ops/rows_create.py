@@ -33,6 +33,8 @@ ELSEWHERE = {
     **_elsewhere("test_distributions.py", "Tensor.bernoulli_ Tensor.cauchy_ Tensor.exponential_ Tensor.geometric_"),
     **_elsewhere("test_distributions.py", "Tensor.log_normal_"),
     **_elsewhere("test_dtype_info.py", "finfo iinfo can_cast is_tensor Tensor.bfloat16 Tensor.type Tensor.get_device"),
+    **_elsewhere("test_interchange.py", "from_dlpack Tensor.__dlpack__ Tensor.__dlpack_device__ Tensor.is_pinned"),
+    **_elsewhere("test_interchange.py", "Tensor.__cuda_array_interface__ Tensor.pin_memory"),
     **_elsewhere("test_views.py", "Tensor.detach_ detach_copy"),
     **_elsewhere("test_methods.py", "Tensor.numpy Tensor.__array__ Tensor.cuda Tensor.__repr__ Tensor.__format__"),
     "Tensor.__hash__": "test_methods.py",
@@ -103,7 +105,7 @@ _made("triu_indices", 3, 3, dtype="float32")
 
 def _powers(count, step=-1):
     """What vander gives, by pow: torch.vander writes in place what its own backward needs."""
-    return lambda lib, x: x.unsqueeze(-1) ** lib.arange(count).flip([0] if step < 0 else [])
+    return lambda lib, x: x.unsqueeze(-1) ** lib.arange(count, device=x.device).flip([0] if step < 0 else [])
 
 
 twinned = "the twin has no such case; the rows of integers below make this check"
@@ -155,4 +157,10 @@ for op in ("__bool__", "__float__", "__int__", "__index__"):
     row(f"Tensor.{op}", (2,))
 row("Tensor.__iter__", shape, call=lambda lib, x: list(x))
 row("Tensor.__contains__", shape, call=lambda lib, x: ((x[1, 2] in x), 99 in x))
-row("tril_indices", floats(shape), call=lambda lib, x: x[tuple(lib.tril_indices(*x.shape))], note="read")
+
+
+def _below(lib, x):
+    return x[tuple(lib.tril_indices(*x.shape, device=x.device))]
+
+
+row("tril_indices", floats(shape), call=_below, note="read")

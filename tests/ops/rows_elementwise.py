@@ -195,5 +195,6 @@ UNLIKE = {
     **{f"__{name}__ errors": _unbound for name in ("radd", "rmul", "rand", "ror", "rxor")},
     **{f"{name} errors": _numbers for name in ("maximum", "minimum", "max.binary", "min.binary")},
 }
-SLACK = {"pow float32": 8.0, "addcdiv float32": 2.0}
+# Of pow, the gradient of an exponent that was broadcast sums products of about 1e3 that cancel to about 1.
+SLACK = {"pow float32": 20.0, "addcdiv float32": 2.0}
 CALLS = {"where": lambda input, condition, other: gpudl.where(condition, input, other)}

@@ -57,7 +57,7 @@ numbers, offsets = ints((7,), 0, 4), [0, 2, 2, 5]
 
 
 def bags(lib, i, w, *factors, mode="sum", **settings):
-    start = lib.tensor(settings.pop("offsets", offsets))
+    start = lib.tensor(settings.pop("offsets", offsets), device=i.device)
     named = {"per_sample_weights": factors[0]} if factors else {}
     return lib.nn.functional.embedding_bag(i, w, start, mode=mode, **named, **settings)
 

@@ -14,7 +14,7 @@ scalar = {**lapack, "0d": "torch checks 0-d tensors in another order, or not at 
 
 def spd(lib, x):
     """A symmetric positive definite matrix made of x."""
-    return x @ x.mT + 3 * lib.eye(x.shape[-1], dtype=x.dtype)
+    return x @ x.mT + 3 * lib.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
 for op in ("linalg.inv", "inverse", "Tensor.inverse", "linalg.det", "det", "Tensor.det", "logdet", "Tensor.logdet"):

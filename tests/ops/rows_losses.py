@@ -8,6 +8,7 @@ SLACK = {F + "linear_cross_entropy": 4.0}
 apart = floats((3, 4), low=0.3, high=3)  # every difference is away from 0
 below = floats((3, 4), low=-3, high=0)
 weight = floats((3, 4), low=0.2, high=2)
+early = {"special float16": "torch rounds a loss before it takes the weight: what is infinite then is nan with 0"}
 
 for reduction in ("mean", "sum", "none"):
     for op in ("l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss"):
@@ -18,7 +19,8 @@ for reduction in ("mean", "sum", "none"):
             row(F + op, (3, 4), ints((3, 4), 3, 5), reduction=reduction)
             row(F + op, apart, floats((3, 4), dtype="float64", high=0), reduction=reduction)
     for op in ("l1_loss", "mse_loss", "huber_loss"):
-        row(F + op, apart, below, reduction=reduction, weight=weight)
+        rounded = early if reduction == "none" and op != "l1_loss" else None
+        row(F + op, apart, below, reduction=reduction, weight=weight, unlike=rounded)
     row(F + "smooth_l1_loss", floats((3, 4), distinct=True), (3, 4), reduction=reduction, beta=0.25)
     row(F + "smooth_l1_loss", apart, below, reduction=reduction, beta=0)
     row(F + "smooth_l1_loss", apart, below, reduction=reduction, beta=3)

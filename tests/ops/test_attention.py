@@ -10,6 +10,9 @@ from tolerances import assert_close
 import gpudl
 from gpudl.autograd import gradcheck, gradgradcheck
 from gpudl.nn.functional import scaled_dot_product_attention as attention
+from gpudl.ops.attention_checks import Settings
+from gpudl.ops.scaled_dot_product_attention import scaled_dot_product_attention_backward as backward
+from gpudl.ops.scaled_dot_product_attention import scaled_dot_product_attention_forward as forward
 
 RNG = np.random.default_rng(0)
 
@@ -123,6 +126,28 @@ def test_dropout_gradients_use_the_mask_of_forward(device):
 
     gradcheck(function, tensors)
     gradgradcheck(function, tensors)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 600, 700), (70, 2, 40, 33)])
+def test_blocks_of_the_cpu_are_parts_of_the_whole(shape):
+    outer, group, queries, keys = shape
+    q, k, v = arrays((outer, group, queries, 4), (outer, keys, 4), (outer, keys, 2), dtype="float64")
+    stream = gpudl.random.stream("blocks", 0, seed=1)
+    seen = RNG.random((1, 1, queries, keys)) < 0.7
+    added, place = RNG.standard_normal((2, group, 1, keys)), np.arange(outer) % 2
+    for mask, where, settings in (
+        (None, None, Settings(0.5, True)),
+        (None, None, Settings(0.5, True, 0.25, stream)),
+        (seen, None, Settings(0.5, False)),
+        (added, place, Settings(0.5, False, 0.25, stream)),
+    ):
+        args = (q, k, v, mask, where, settings)
+        got, want = forward(*args), forward.reference(*args)
+        more = (RNG.standard_normal(want[0].shape), *args, *want, mask is added)
+        for one, two in zip((*got, *backward(*more)), (*want, *backward.reference(*more))):
+            assert (one is None) == (two is None)
+            if one is not None:
+                assert_close(one, two, f"{shape}, {settings}", slack=10)
 
 
 def test_heads_that_share_keys_are_the_heads_repeated(device):

@@ -100,7 +100,7 @@ def test_it_is_a_dtype_like_others(device):
     assert gpudl.promote_types(BFLOAT16, gpudl.float16) == gpudl.float32
     assert x.long().tolist() == [1, 2, -3] and x.tolist() == [1.0, 2.5, -3.0]
     assert "2.5" in repr(x) and "bfloat16" in repr(x)
-    assert gpudl.tensor(x.numpy()).dtype == BFLOAT16
+    assert gpudl.tensor(x.cpu().numpy()).dtype == BFLOAT16
 
 
 def test_a_sum_does_not_stop_at_256(device):

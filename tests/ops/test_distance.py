@@ -36,16 +36,16 @@ def test_equal_rows_get_no_gradient(p, rows, device):
     want = torch.cdist(other, other.detach(), p, compute_mode="donot_use_mm_for_euclid_dist")
     assert_same(got, want, f"cdist {p}", slack=4)
     check_gradients(got, want, [mine], [other], f"cdist {p}", slack=10)
-    assert (got.detach().numpy().diagonal() == 0).all()
+    assert (got.detach().cpu().numpy().diagonal() == 0).all()
 
 
 def test_equal_rows_are_told_from_rounding_in_products(device):
     values = 10 ** np.random.default_rng(6).uniform(-4, 4, (100, 30))  # whose squares fill float64
     x = ours(values.astype("float32"), device, grad=True)
     y = gpudl.cdist(x, x.detach())
-    assert (y.detach().numpy().diagonal() == 0).all() and (y.detach().numpy() == 0).sum() == 100
+    assert (y.detach().cpu().numpy().diagonal() == 0).all() and (y.detach().cpu().numpy() == 0).sum() == 100
     (dx,) = grad(y, x, gpudl.tensor(np.eye(100, dtype="float32"), device=device))
-    assert not dx.numpy().any()
+    assert not dx.cpu().numpy().any()
 
 
 @pytest.mark.parametrize("p", [1.0, 3.0, float("inf")])
@@ -72,7 +72,7 @@ def test_products_in_float32_tell_short_distances(device):
     x = rng.uniform(100, 101, (50, 3)).astype("float32")
     y = (x + rng.uniform(-1e-3, 1e-3, x.shape)).astype("float32")
     exact = np.sqrt(((x.astype("float64")[:, None] - y.astype("float64")) ** 2).sum(-1))
-    got = gpudl.cdist(ours(x, device), ours(y, device)).numpy()
+    got = gpudl.cdist(ours(x, device), ours(y, device)).cpu().numpy()
     np.testing.assert_allclose(got, exact, rtol=1e-5)
 
 
@@ -97,10 +97,10 @@ def test_few_rows_and_no_columns(shape, device):
     rows = shape[0]
     result = gpudl.nn.functional.pdist(x)
     assert result.shape == (rows * (rows - 1) // 2,)
-    assert not result.detach().numpy().any()
-    assert not grad(result.sum(), x)[0].numpy().any()
+    assert not result.detach().cpu().numpy().any()
+    assert not grad(result.sum(), x)[0].cpu().numpy().any()
     square = gpudl.cdist(x, x)
-    assert square.shape == (rows, rows) and not square.detach().numpy().any()
+    assert square.shape == (rows, rows) and not square.detach().cpu().numpy().any()
 
 
 def test_errors_name_the_shapes(device):

@@ -14,7 +14,7 @@ from gpudl.random import stream
 
 def made(name, shape, seed=0, p=0.3, **settings):
     gpudl.manual_seed(seed)
-    return getattr(F, name)(gpudl.ones(*shape), p, True, **settings).numpy()
+    return getattr(F, name)(gpudl.ones(*shape), p, True, **settings).cpu().numpy()
 
 
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.5, 0.9, 1 / 3])
@@ -39,7 +39,7 @@ def test_one_seed_gives_one_mask_and_calls_differ(name):
     assert (made(name, (20, 30, 4), 1) != made(name, (20, 30, 4), 2)).any()
     gpudl.manual_seed(1)
     x = gpudl.ones(20, 30, 4)
-    assert (getattr(F, name)(x, 0.3, True).numpy() != getattr(F, name)(x, 0.3, True).numpy()).any()
+    assert (getattr(F, name)(x, 0.3, True).cpu().numpy() != getattr(F, name)(x, 0.3, True).cpu().numpy()).any()
 
 
 def test_mask_does_not_depend_on_parts():
@@ -71,14 +71,14 @@ def test_channels_are_dropped_as_a_whole(name, shape, lead):
 def test_alpha_dropout_keeps_mean_and_variance(name):
     gpudl.manual_seed(0)
     x = gpudl.tensor(np.random.default_rng(0).standard_normal((1000, 300, 2)))
-    y = getattr(F, name)(x, 0.2, True).numpy()
+    y = getattr(F, name)(x, 0.2, True).cpu().numpy()
     assert abs(y.mean()) < 0.02 and abs(y.var() - 1) < 0.02
     with torch.random.fork_rng():
         torch.manual_seed(0)
         want = getattr(torch.nn.functional, name)(torch.zeros(40, 40), 0.2, True)
     gpudl.manual_seed(0)
-    got = np.unique(getattr(F, name)(gpudl.zeros(40, 40), 0.2, True).numpy())
-    assert_close(got, np.unique(want.numpy()), "the two values of zeros")
+    got = np.unique(getattr(F, name)(gpudl.zeros(40, 40), 0.2, True).cpu().numpy())
+    assert_close(got, np.unique(want.cpu().numpy()), "the two values of zeros")
 
 
 @pytest.mark.parametrize("name", ["dropout", "dropout2d", "alpha_dropout"])
@@ -101,7 +101,7 @@ def test_in_place_changes_the_input():
     y = F.dropout(x, 0.5, inplace=True)
     assert y is x and set(x.tolist()) == {0.0, 2.0}
     x = gpudl.ones(4, 5, 6)
-    assert F.dropout1d(x, 0.5, inplace=True) is x and set(x.numpy().ravel().tolist()) == {0.0, 2.0}
+    assert F.dropout1d(x, 0.5, inplace=True) is x and set(x.cpu().numpy().ravel().tolist()) == {0.0, 2.0}
     with pytest.raises(RuntimeError, match="requires grad"):
         F.dropout(gpudl.ones(3, requires_grad=True), 0.5, inplace=True)
 

@@ -85,3 +85,20 @@ def test_negative_variances_are_refused(device):
     if device.type == "cpu":
         with pytest.raises(ValueError, match="negative"):
             F.gaussian_nll_loss(x, x, -x)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_counts_without_stirlings_term_have_finite_gradients(reduction, device):
+    x, t = np.array([0.5, -1.0, 2.0, 1.5]), np.array([0.0, -0.0, 1.0, -3.0])
+    rate, count = ours(x, device, grad=True), ours(t, device, grad=True)
+    F.poisson_nll_loss(rate, count, full=True, reduction=reduction).backward()
+    divisor = 4 if reduction == "mean" else 1
+    np.testing.assert_allclose(host(count.grad), -x / divisor)
+    np.testing.assert_allclose(host(rate.grad), (np.exp(x) - t) / divisor)
+
+
+def test_the_divergence_of_the_smallest_probability_has_an_exact_gradient(device):
+    x, t = np.array([-2.0, -1.0], "float32"), np.array([1e-42, 1e-45], "float32")
+    target = ours(t, device, grad=True)
+    (F.kl_div(ours(x, device), target, reduction="sum") / 12).backward()
+    np.testing.assert_allclose(host(target.grad), (np.log(t.astype("float64")) + 1 - x) / 12, 1e-5)

@@ -109,6 +109,8 @@ def test_empty_and_0d_inputs(row, device):
 @pytest.mark.parametrize("row", rows_for("special", is_open), ids=str)
 def test_nan_infinite_and_extreme_values(row, device):
     for dtype in FLOATS:
+        if f"special {dtype}" in row.unlike:
+            continue
         numbers = row.specials or (*SPECIALS, HUGE[dtype], TINY[dtype])
         with_gradients = dtype != "float16" and not row.unlike.keys() & {"gradient", "special_gradient"}
         for seed in range(3):
@@ -150,7 +152,7 @@ def test_second_gradients(row, device):
     if not wanted:
         return
     weights, leaves, others = projection(wanted), differentiable(mine), differentiable(other)
-    seeds, twins = [ours(w, device, grad=True) for w in weights], [theirs(w, grad=True) for w in weights]
+    seeds, twins = [ours(w, y.device, True) for w, y in zip(weights, outputs)], [theirs(w, grad=True) for w in weights]
     first = gradients(gpudl, outputs, leaves, seeds, create_graph=True)
     expected = gradients(torch, wanted, others, twins, create_graph=True)
     # torch marks the zeros it fills in with requires_grad; they are leaves.
@@ -160,7 +162,8 @@ def test_second_gradients(row, device):
     if not again:
         return
     along = projection([other for _, other in again], seed=1)
-    second = gradients(gpudl, [mine for mine, _ in again], [*leaves, *seeds], [ours(w, device) for w in along])
+    along_ours = [ours(w, mine.device) for w, (mine, _) in zip(along, again)]
+    second = gradients(gpudl, [mine for mine, _ in again], [*leaves, *seeds], along_ours)
     expected = gradients(torch, [other for _, other in again], [*others, *twins], [theirs(w) for w in along])
     for number, (dx, twin) in enumerate(zip(second, expected)):
         assert_close(host(dx), host(twin), f"{row.id}: second gradient, input {number}", row.slack)
@@ -181,7 +184,7 @@ def test_gradients_match_differences(row, device):
     if any(y.dtype != gpudl.float64 or not np.isfinite(host(y)).all() for y in results):
         return  # differences of rounded or infinite values say nothing
     gradcheck(function, tensors)
-    seeds = [ours(w, device, grad=True) for w in projection(results)]
+    seeds = [ours(w, y.device, grad=True) for w, y in zip(projection(results), results)]
     first = gradients(gpudl, results, differentiable(tensors), seeds, create_graph=True)
     if differentiable(first):
         gradgradcheck(function, tensors)

@@ -251,7 +251,7 @@ def test_errors_name_the_operation_and_the_fix(device):
         (lambda: x.split([1, 2]), r"\(1, 2\)"),
         (lambda: x.narrow(0, 1, 2), "past the end"),
         (lambda: x.unfold(1, 4, 1), r"\[0, 3\]"),
-        (lambda: x.repeat_interleave(gpudl.tensor([1, 2, 3]), 0), "3 repeats for 2"),
+        (lambda: x.repeat_interleave(gpudl.tensor([1, 2, 3], device=device), 0), "3 repeats for 2"),
         (lambda: gpudl.meshgrid(x), "1-d"),
         (lambda: x.reshape(), "missing"),
         (lambda: x.permute((0, 1), dims=(0, 1)), "by name"),

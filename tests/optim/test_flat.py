@@ -11,7 +11,7 @@ from tolerances import assert_close
 
 import gpudl
 from gpudl import optim
-from gpudl.autograd.slots import Memory
+from gpudl.backend.flat_memory import Memory
 
 
 @each_kind

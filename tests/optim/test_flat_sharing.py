@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+import torch
 from beside_torch import host, values
 from small_nets import backward, each_kind, is_flat, net, train
 
@@ -104,3 +105,46 @@ def test_who_holds_the_values_before_an_assignment_to_data_keeps_them(keep):
     train(gpudl, model, optimizer)
     assert np.array_equal(getattr(held, "array", held), before)
     assert not np.shares_memory(getattr(held, "array", held), weight.array)
+
+
+def test_a_gradient_from_autograd_grad_is_not_overwritten():
+    model = net(gpudl)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    backward(gpudl, model, 0)
+    optimizer.step()
+    optimizer.zero_grad()
+    (held,) = gpudl.autograd.grad((model(gpudl.ones(2, 4)) ** 2).sum(), model[2].weight)
+    before = np.array(held.array)
+    backward(gpudl, model, 1)
+    assert np.array_equal(held.array, before)
+    assert not np.shares_memory(model[2].weight.grad.array, held.array)
+
+
+@pytest.mark.parametrize("case", ["once", "tied", "twice", "hook", "post hook"])
+def test_gradients_written_where_the_optimizer_wants_them_are_pytorchs(case):
+    made = []
+    for library in (gpudl, torch):
+        library.manual_seed(0)
+        w = library.nn.Parameter(library.tensor(values((3, 3), "float32").tolist()))
+        v = library.nn.Parameter(library.ones(3))
+        optimizer = library.optim.SGD([w, v], lr=0.1)
+        seen = []
+        if case == "hook":
+            w.register_hook(lambda gradient, seen=seen: seen.append(gradient) or gradient * 2)
+        if case == "post hook":
+            w.register_post_accumulate_grad_hook(lambda parameter, seen=seen: seen.append(parameter.grad.clone()))
+        linear = library.nn.functional.linear
+        for step in range(3):
+            optimizer.zero_grad()
+            x = library.tensor(values((4, 3), "float32", seed=step).tolist())
+            y = linear(linear(x, w), w) if case == "tied" else linear(x, w)
+            loss = ((y * v) ** 2).sum()
+            loss.backward(retain_graph=True)
+            if case == "twice":
+                loss.backward()
+            made.append(np.array(host(w.grad) if library is gpudl else w.grad.numpy()))
+            optimizer.step()
+        made += [host(each) if library is gpudl else each.numpy() for each in seen]
+    ours, theirs = made[: len(made) // 2], made[len(made) // 2 :]
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)

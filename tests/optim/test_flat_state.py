@@ -8,7 +8,7 @@ from tolerances import assert_close
 
 import gpudl
 from gpudl import nn, optim
-from gpudl.autograd.slots import LINE
+from gpudl.backend.flat_memory import LINE
 from gpudl.optim.pieces import PIECE
 from gpudl.optim.stretch import Scalar
 

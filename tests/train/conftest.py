@@ -59,6 +59,7 @@ def config_file(tmp_path: Path, images: Path) -> Path:
         epochs = 2
         seed = 3
         device = "cpu"
+        report = false
         """,
         encoding="utf-8",
     )

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import csv
+import importlib.util
 import json
 import math
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import gpudl
 from gpudl import nn
-from gpudl.data import DataLoader, TensorDataset
-from gpudl.train import (
-    ConfigError,
-    RunError,
-    Scores,
-    evaluate,
-    evaluate_run,
-    load_config,
-    run_folder,
-    train,
-)
+from gpudl.train import ConfigError, RunError, evaluate_run, load_config, open_run, run_folder, train
+from gpudl.train.register import registered
+
+FILES = [
+    "checkpoints",
+    "config.toml",
+    "evaluation.json",
+    "log.jsonl",
+    "manifest.json",
+    "metrics.csv",
+    "model.safetensors",
+    "steps.csv",
+]
 
 
 def _log(run: Path) -> list[dict[str, Any]]:
@@ -35,18 +41,71 @@ def _log(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refuse) for line in lines]
 
 
+def _seed(run: Path) -> int:
+    return int(json.loads((run / "manifest.json").read_text(encoding="utf-8"))["seed"])
+
+
 def test_run_folder_has_configuration_weights_and_log(config_file: Path, tmp_path: Path) -> None:
-    result = train(load_config(config_file), tmp_path / "run", quiet=True)
+    result = train(load_config(config_file), tmp_path / "run", quiet=True, command=["a", "b"])
     assert result.run == tmp_path / "run" and result.epochs == 2 and result.samples == 43 and result.device == "cpu"
-    assert sorted(path.name for path in result.run.iterdir()) == ["config.toml", "log.jsonl", "model.safetensors"]
-    first, *epochs = _log(result.run)
-    assert first["seed"] == 3 and first["device"] == "cpu" and first["gpudl"] == gpudl.__version__
-    assert first["parameters"] == 784 * 16 + 16 + 16 * 10 + 10
-    assert (first["train_samples"], first["test_samples"]) == (150, 43)
-    assert [record["epoch"] for record in epochs] == [1, 2]
-    assert set(epochs[0]) == {"epoch", "train_loss", "test_loss", "test_accuracy", "seconds", "samples_per_second"}
-    assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
-    assert (epochs[-1]["test_loss"], epochs[-1]["test_accuracy"]) == result.scores
+    assert sorted(path.name for path in result.run.iterdir()) == FILES
+    manifest = json.loads((result.run / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["seed"] == 3 and manifest["device"] == "cpu" and manifest["gpudl"] == gpudl.__version__
+    assert manifest["parameters"] == 784 * 16 + 16 + 16 * 10 + 10
+    assert (manifest["train_samples"], manifest["test_samples"], manifest["validation_samples"]) == (150, 43, None)
+    assert manifest["status"] == "done" and manifest["error"] is None and manifest["finished"] is not None
+    assert manifest["scores"] == result.scores and manifest["command"] == ["a", "b"] and manifest["name"] == "small"
+    assert manifest["classes"][0] == "0 - zero" and len(manifest["classes"]) == 10 and "Linear" in manifest["model"]
+    first, last = _log(result.run)
+    assert (first["epoch"], last["epoch"]) == (1, 2) and last["loss"] < first["loss"]
+    assert list(last) == [
+        "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "samples_per_second",
+    ]  # fmt: skip
+    assert {"loss": last["val_loss"], "accuracy": last["val_accuracy"]} == result.scores
+
+
+def test_tables_and_evaluation_say_the_same(config_file: Path, tmp_path: Path) -> None:
+    result = train(load_config(config_file), tmp_path / "run", quiet=True)
+    with open(result.run / "metrics.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [{name: float(value) for name, value in row.items()} for row in rows] == _log(result.run)
+    with open(result.run / "steps.csv", newline="", encoding="utf-8") as file:
+        steps = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in steps] == list(range(1, 11)) and {row["lr"] for row in steps} == {"0.01"}
+    losses = [float(row["loss"]) for row in steps[5:]]
+    weighted = sum(loss * size for loss, size in zip(losses, [32] * 4 + [22], strict=True)) / 150
+    assert weighted == pytest.approx(_log(result.run)[1]["loss"], rel=1e-5)
+    evaluation = json.loads((result.run / "evaluation.json").read_text(encoding="utf-8"))
+    matrix = np.array(evaluation["confusion"])
+    assert matrix.shape == (10, 10) and matrix.sum() == 43
+    assert matrix.trace() / 43 == pytest.approx(result.scores["accuracy"])
+    shown = evaluation["samples"]
+    assert len(shown) == 16 and shown[0]["index"] == 0 and shown[-1]["index"] == 42
+    opened = open_run(result.run)
+    for sample in shown:
+        image, label = opened.test.dataset[sample["index"]]
+        output = opened.trainer.model(image.unsqueeze(0))
+        assert sample["target"] == int(label) and sample["predicted"] == int(output.argmax())
+        assert sample["probability"] == pytest.approx(float(output.softmax(1).max()), rel=1e-4)
+        assert np.allclose(sample["input"], image.reshape(1, 28, 28).numpy(), atol=1e-4)
+
+
+def test_report_and_plots_are_drawn(config_file: Path, tmp_path: Path) -> None:
+    run = train(load_config(config_file, {"train.report": True}), tmp_path / "run", quiet=True).run
+    assert "small" in (run / "report.html").read_text(encoding="utf-8")
+    if importlib.util.find_spec("matplotlib") is not None:
+        names = {path.name for path in (run / "plots").iterdir()}
+        assert {"loss.png", "accuracy.png", "learning_rate.png", "confusion_matrix.png", "predictions.png"} <= names
+
+
+def test_without_matplotlib_one_line_says_so(
+    config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run = train(load_config(config_file, {"train.epochs": 1, "train.report": True}), tmp_path / "run").run
+    said = [line for line in capsys.readouterr().err.splitlines() if "plots" in line]
+    assert len(said) == 1 and 'pip install "gpudl[plot]"' in said[0]
+    assert (run / "report.html").exists() and not list(run.glob("plots/*.png"))
 
 
 def test_weights_are_plain_safetensors(config_file: Path, tmp_path: Path) -> None:
@@ -85,7 +144,7 @@ def test_one_seed_gives_identical_weights_whatever_went_before(config_file: Path
 def test_drawn_seeds_differ(config_file: Path, tmp_path: Path) -> None:
     config = load_config(config_file, {"train.epochs": 1})
     config.train.pop("seed")
-    seeds = {_log(train(config, tmp_path / name, quiet=True).run)[0]["seed"] for name in ("a", "b")}
+    seeds = {_seed(train(config, tmp_path / name, quiet=True).run) for name in ("a", "b")}
     assert len(seeds) == 2
 
 
@@ -94,8 +153,8 @@ def test_evaluation_gives_the_figures_of_the_last_epoch(config_file: Path, tmp_p
     tested = evaluate_run(tmp_path / "run")
     assert tested.scores == trained.scores and tested.samples == 43
     other = evaluate_run(tmp_path / "run", {"data.batch_size": 5})
-    assert other.scores.accuracy == trained.scores.accuracy
-    assert other.scores.loss == pytest.approx(trained.scores.loss, rel=1e-5)
+    assert other.scores["accuracy"] == trained.scores["accuracy"]
+    assert other.scores["loss"] == pytest.approx(trained.scores["loss"], rel=1e-5)
 
 
 def test_evaluation_needs_no_training_data(config_file: Path, images: Path, tmp_path: Path) -> None:
@@ -108,46 +167,15 @@ def test_evaluation_needs_no_training_data(config_file: Path, images: Path, tmp_
     assert evaluate_run(tmp_path / "run").scores == trained.scores
 
 
-def test_partial_batch_counts_for_what_it_has() -> None:
-    gpudl.manual_seed(0)
-    x, y = gpudl.rand(11, 4), gpudl.tensor([0, 1, 2] * 3 + [0, 1])
-    model = nn.Sequential(nn.Linear(4, 3))
-    whole = evaluate(model, nn.CrossEntropyLoss(), DataLoader(TensorDataset(x, y), 11))
-    for batch_size in (1, 4, 10):
-        for reduction in ("mean", "sum"):
-            loss = nn.CrossEntropyLoss(reduction=reduction)
-            scores = evaluate(model, loss, DataLoader(TensorDataset(x, y), batch_size))
-            assert scores.accuracy == whole.accuracy
-            assert scores.loss == pytest.approx(whole.loss, rel=1e-5)
-    assert whole.loss == pytest.approx(float(nn.CrossEntropyLoss()(model(x), y)), rel=1e-6)
-
-
-def test_evaluation_leaves_model_and_gradients_alone() -> None:
-    model = nn.Sequential(nn.Linear(4, 3)).train()
-    loader = DataLoader(TensorDataset(gpudl.rand(6, 4), gpudl.tensor([0, 1, 2, 0, 1, 2])), 4)
-    scores = evaluate(model, nn.CrossEntropyLoss(), loader)
-    assert isinstance(scores, Scores) and model.training and model[0].weight.grad is None
-    model.eval()
-    evaluate(model, nn.CrossEntropyLoss(), loader)
-    assert not model.training
-
-
-def test_evaluation_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="no samples"):
-        evaluate(nn.Sequential(nn.Linear(4, 3)), nn.CrossEntropyLoss(), DataLoader([], 4))
-
-
 def test_training_loss_is_the_mean_over_samples(config_file: Path, tmp_path: Path) -> None:
     # Nothing is learned, so the mean over the batches, the last of which is not full, is that of the initial weights.
     config = load_config(config_file, {"optimizer.lr": 0.0, "train.epochs": 1})
-    record = _log(train(config, tmp_path / "mean", quiet=True).run)[1]
+    record = _log(train(config, tmp_path / "mean", quiet=True).run)[0]
     summed = load_config(config_file, {"optimizer.lr": 0.0, "train.epochs": 1, "loss.reduction": "sum"})
-    assert _log(train(summed, tmp_path / "sum", quiet=True).run)[1]["train_loss"] == pytest.approx(
-        record["train_loss"], rel=1e-5
-    )
+    assert _log(train(summed, tmp_path / "sum", quiet=True).run)[0]["loss"] == pytest.approx(record["loss"], rel=1e-5)
     one_batch = load_config(config_file, {"optimizer.lr": 0.0, "train.epochs": 1, "data.batch_size": 150})
-    assert _log(train(one_batch, tmp_path / "one", quiet=True).run)[1]["train_loss"] == pytest.approx(
-        record["train_loss"], rel=1e-5
+    assert _log(train(one_batch, tmp_path / "one", quiet=True).run)[0]["loss"] == pytest.approx(
+        record["loss"], rel=1e-5
     )
 
 
@@ -194,10 +222,12 @@ def test_layers_that_draw_or_count_are_not_disturbed_by_the_check(
             modes.append((self.training, gpudl.is_grad_enabled()))
             return input
 
-    monkeypatch.setattr(nn, "Watch", Watch, raising=False)
+    monkeypatch.setitem(registered("layer"), "Watch", Watch)
     config = load_config(config_file, {"model.layers[1].type": "Watch", "train.epochs": 1})
     train(config, tmp_path / "run", quiet=True)
-    assert modes == [(False, False)] + [(True, True)] * 5 + [(False, False)] * 2
+    assert (
+        modes == [(False, False)] + [(True, True)] * 5 + [(False, False)] * 3
+    )  # the check, steps, test batches and samples
 
 
 def test_default_folder_is_named_after_file_and_time(
@@ -208,10 +238,10 @@ def test_default_folder_is_named_after_file_and_time(
     config = load_config(config_file, {"train.epochs": 1})
     names = [train(config, quiet=True).run.as_posix() for _ in range(3)]
     assert names == [f"runs/small-20250131-120000{end}" for end in ("", "-2", "-3")]
-    assert all((tmp_path / name / "model.safetensors").exists() for name in names)
+    assert all(sorted(path.name for path in (tmp_path / name).iterdir()) == FILES for name in names)
 
 
-@pytest.mark.parametrize("name", ["config.toml", "model.safetensors", "log.jsonl"])
+@pytest.mark.parametrize("name", ["config.toml", "manifest.json", "model.safetensors", "log.jsonl"])
 def test_run_is_never_overwritten(config_file: Path, tmp_path: Path, name: str) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -241,6 +271,6 @@ def test_log_is_json_also_when_training_diverges(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = train(load_config(config_file, settings), tmp_path / "run")
-    assert not math.isfinite(result.scores.loss)
-    assert _log(tmp_path / "run")[-1]["train_loss"] is None
+    assert not math.isfinite(result.scores["loss"])
+    assert _log(tmp_path / "run")[-1]["loss"] is None
     assert capsys.readouterr().err.count("the training loss is not finite any more") == 1

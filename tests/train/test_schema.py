@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from gpudl import nn, optim
+from gpudl import nn
 from gpudl.autograd.tensor import Tensor
 from gpudl.train import ConfigError, Override, registry
 from gpudl.train.overrides import Source, apply_override
-from gpudl.train.schema import fields_of, read_table
+from gpudl.train.schema import Field, fields_of, read_table, read_value
 
 
 class Layer(nn.Module):
@@ -153,19 +153,36 @@ def test_unresolvable_annotations_leave_the_values_to_the_class() -> None:
     assert fields is not None and fields["size"].kind is Any
 
 
-def test_everything_exported_is_known() -> None:
-    assert {"Linear", "Flatten", "ReLU", "Tanh", "Sigmoid"} <= registry.layers().keys()
-    assert not {"Module", "Sequential", "CrossEntropyLoss", "MSELoss", "Parameter"} & registry.layers().keys()
-    assert {"CrossEntropyLoss", "MSELoss"} <= registry.losses().keys()
-    assert {"SGD", "Adam", "AdamW"} <= registry.optimizers().keys() and "Optimizer" not in registry.optimizers()
-    assert {"digits", "mnist", "fashion_mnist"} <= registry.datasets().keys()
+@pytest.mark.parametrize(
+    ("kind", "there", "not_there"),
+    [
+        ("layer", {"Linear", "Flatten", "ReLU", "Tanh"}, {"Module", "Sequential", "CrossEntropyLoss", "Parameter"}),
+        ("model", {"LeNet5", "resnet18", "MLP", "gpt2"}, {"ResNet", "BasicBlock", "sample_tokens", "vae_loss"}),
+        ("loss", {"CrossEntropyLoss", "MSELoss"}, {"Linear"}),
+        ("optimizer", {"SGD", "Adam", "AdamW"}, {"Optimizer", "LBFGS"}),
+        ("scheduler", {"StepLR", "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau"}, {"LRScheduler", "LambdaLR"}),
+        ("dataset", {"digits", "mnist", "cifar10", "csv", "image_folder", "make_moons"}, {"tensor", "subset", "text"}),
+        ("metric", {"Accuracy", "F1Score", "MeanSquaredError"}, {"Metric", "FunctionMetric"}),
+        ("callback", {"EarlyStopping", "TensorBoard"}, {"Callback", "Checkpoint"}),
+        ("transform", {"Resize", "RandomCrop", "Normalize"}, {"Transform", "Compose", "Lambda"}),
+    ],
+)
+def test_everything_exported_is_known(kind: str, there: set[str], not_there: set[str]) -> None:
+    names = registry.known(kind).keys()
+    assert there <= names and not not_there & names
 
 
-def test_new_layer_and_optimizer_are_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ours(optim.SGD):
-        pass
+def test_arguments_passed_on_are_those_of_the_class_that_takes_them() -> None:
+    models, metrics = registry.known("model"), registry.known("metric")
+    assert {"num_classes", "zero_init_residual"} <= models["resnet18"][1].keys()
+    assert models["gpt2_large"][1]["vocab_size"] == Field(int)  # neither needed nor with GPT's default
+    assert {"average", "num_classes", "zero_division"} <= metrics["F1Score"][1].keys()
 
-    monkeypatch.setattr(nn, "Ours", Layer, raising=False)
-    monkeypatch.setattr(optim, "Ours", Ours, raising=False)
-    assert "mode" in registry.layers()["Ours"][1]
-    assert "nesterov" in registry.optimizers()["Ours"][1]
+
+def test_tables_convert_their_values(tmp_path: Path) -> None:
+    field = Field(Mapping[str, float])
+    source = Source("x.toml", tmp_path)
+    assert read_value({"a": 1}, "key", field, source) == {"a": 1.0}
+    for wrong in (3, [1], {"a": "b"}):
+        with pytest.raises(ConfigError, match="key: expected a table, got"):
+            read_value(wrong, "key", field, source)

@@ -13,19 +13,41 @@ from types import GeneratorType
 import numpy as np
 
 from gpudl.autograd.grad_mode import no_grad
-from gpudl.autograd.inplace import require_writable
+from gpudl.autograd.inplace import writable_gradients
 from gpudl.autograd.slots import joined
 from gpudl.autograd.tensor import Tensor, wrap
 from gpudl.backend.arrays import Array, quiet, xp_of
-from gpudl.backend.device import is_on_host
+from gpudl.backend.cuda_text import CudaText, spread
+from gpudl.backend.device import guarded, is_on_host
+from gpudl.backend.kernel import kernel
 from gpudl.ops.create import zeros
 from gpudl.ops.matrix_norms import vector_norm
+from gpudl.ops.operands import widened
 from gpudl.ops.shape import stack
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
+_TEXT = CudaText("math/numbers.cuh", "math/packs.cuh", "cuda/clip_grad.cu", kernels=("clip_by_norm",))
+
 PIECE = 1 << 15
 """Elements whose squares are summed in their own dtype; the sums of pieces are added up in float64."""
+
+
+@kernel
+def clip_by_norm_(x: Array, total: Array, max_norm: float) -> None:
+    """x *= min(1, max_norm / (total + 1e-6)). total: (), of x's dtype."""
+    xp = xp_of(x)
+    share = xp.minimum(max_norm / (widened(total) + 1e-6), 1.0)
+    if not (is_on_host(x) and share == 1):
+        x *= share.astype(x.dtype)
+
+
+@clip_by_norm_.cuda("float32", "float64", "float16", "bfloat16")
+def clip_by_norm_cuda_(x: Array, total: Array, max_norm: float) -> None:
+    if x.flags.c_contiguous:
+        _TEXT.launch("clip_by_norm", *spread(x), x, total, x.size, max_norm)
+    else:
+        clip_by_norm_.reference(x, total, max_norm)
 
 
 def get_total_norm(
@@ -72,13 +94,11 @@ def clip_grads_with_norm_(
         total_norm: (), the norm now, as from get_total_norm.
         foreach: PyTorch's choice between its implementations; accepted, and changes nothing.
     """
-    arrays = _writable(parameters, "clip_grads_with_norm_")
     with no_grad(), quiet():
-        share = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        if is_on_host(share.array) and share.item() == 1:
-            return
-        for array in arrays:
-            array *= share.to(wrap(array, None).device, array.dtype).array
+        for array in writable_gradients(parameters, "clip_grads_with_norm_"):
+            with guarded(array):
+                total = total_norm.to(wrap(array, None).device, array.dtype).array
+                clip_by_norm_(array, total, float(max_norm))
 
 
 def clip_grad_norm_(
@@ -118,7 +138,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
         foreach: PyTorch's choice between its implementations; accepted, and changes nothing.
     """
     bound = float(clip_value)
-    for array in _writable(parameters, "clip_grad_value_"):
+    for array in writable_gradients(parameters, "clip_grad_value_"):
         xp_of(array).clip(array, -bound, bound, out=array)
 
 
@@ -131,17 +151,3 @@ def _norm(array: Array, order: float) -> Tensor:
         with quiet():
             return wrap(np.asarray(math.sqrt(sum(float(np.dot(x, x)) for x in pieces)), array.dtype), None)
     return vector_norm(wrap(array, None), order)
-
-
-def _writable(parameters: Tensor | Iterable[Tensor], name: str) -> list[Array]:
-    """The arrays of all gradients, those that lie end to end joined; their versions are raised."""
-    arrays = []
-    with no_grad():
-        for parameter in [parameters] if isinstance(parameters, Tensor) else parameters:
-            gradient = parameter._grad
-            if gradient is not None:
-                require_writable(gradient, name)
-                if gradient._version is not None:
-                    gradient._version[0] += 1
-                arrays.append(gradient.array)
-    return joined(arrays)

@@ -126,4 +126,10 @@ def spectral_norm(
     if not isinstance(weight, Tensor):
         raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter or buffer named {name!r}")
     where = output_dim(module) if dim is None else dim
-    return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, where, eps))
+    made = _SpectralNorm(weight, n_power_iterations, where, eps)
+    start = [buffer.clone() for buffer in made.buffers()]
+    register_parametrization(module, name, made)
+    with no_grad():  # registering has read the weight, and thus iterated once more, where devices round differently
+        for buffer, value in zip(made.buffers(), start):
+            buffer.copy_(value)
+    return module

@@ -165,7 +165,7 @@ def pack_padded_sequence(
 def pad_packed_sequence(
     sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Undo pack_padded_sequence.
+    """Undo pack_padded_sequence. Of sequences that were sorted by it, this waits for the device, which has their order.
 
     Args:
         batch_first: the result is (batch, time, *), else (time, batch, *).

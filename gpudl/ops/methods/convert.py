@@ -7,7 +7,7 @@ from typing import cast as typing_cast
 
 from gpudl.autograd.tensor import Tensor
 from gpudl.backend.device import is_on_host
-from gpudl.ops import cast, dtype_info
+from gpudl.ops import cast, dtype_info, interchange
 
 
 class ConversionMethods:
@@ -42,6 +42,11 @@ class ConversionMethods:
     cuda = cast.cuda
     numpy = cast.numpy
     __array__ = cast.array_interface
+    __dlpack__ = interchange.dlpack
+    __dlpack_device__ = interchange.dlpack_device
+    __cuda_array_interface__ = property(interchange.cuda_array_interface)
+    pin_memory = interchange.pin_memory
+    is_pinned = interchange.is_pinned
     item = cast.item
     tolist = cast.tolist
 

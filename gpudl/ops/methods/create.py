@@ -57,8 +57,8 @@ class CreationMethods:
 
         Args:
             src: the other tensor.
-            non_blocking: accepted for PyTorch's sake; the copy is done when this returns.
+            non_blocking: as in to().
         """
-        del non_blocking
         tensor = cast(Tensor, self)
-        return assign(tensor, src.to(tensor.dtype).to(tensor.device), "copy_", replace=True)
+        moved = src.to(tensor.dtype).to(tensor.device, non_blocking=non_blocking)
+        return assign(tensor, moved, "copy_", replace=True)

@@ -17,6 +17,9 @@ from gpudl.ops import (
     ternary,
     trigonometry,
 )
+from gpudl.ops import exp as exp_room
+from gpudl.ops import sigmoid as sigmoid_room
+from gpudl.ops import sqrt as sqrt_room
 
 
 class ElementwiseMethods:
@@ -83,10 +86,10 @@ class ElementwiseMethods:
         """The tensor itself: gpudl has no complex numbers."""
         return cast(Tensor, self)
 
-    exp = exponential.exp
+    exp = exp_room.exp
     exp2 = exponential.exp2
     expm1 = exponential.expm1
-    log = exponential.log
+    log = exp_room.log
     log2 = exponential.log2
     log10 = exponential.log10
     log1p = exponential.log1p
@@ -94,11 +97,11 @@ class ElementwiseMethods:
     logaddexp = exponential.logaddexp
     logaddexp2 = exponential.logaddexp2
     xlogy = exponential.xlogy
-    sqrt = powers.sqrt
-    rsqrt = powers.rsqrt
+    sqrt = sqrt_room.sqrt
+    rsqrt = sqrt_room.rsqrt
     square = powers.square
     reciprocal = powers.reciprocal
-    sigmoid = exponential.sigmoid
+    sigmoid = sigmoid_room.sigmoid
 
     sin = trigonometry.sin
     cos = trigonometry.cos
@@ -109,7 +112,7 @@ class ElementwiseMethods:
     atan2 = arctan2 = trigonometry.atan2
     sinh = trigonometry.sinh
     cosh = trigonometry.cosh
-    tanh = trigonometry.tanh
+    tanh = sigmoid_room.tanh
     asinh = arcsinh = trigonometry.asinh
     acosh = arccosh = trigonometry.acosh
     atanh = arctanh = trigonometry.atanh

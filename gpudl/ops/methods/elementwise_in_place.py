@@ -14,6 +14,9 @@ from gpudl.ops import (
     ternary,
     trigonometry,
 )
+from gpudl.ops import exp as exp_room
+from gpudl.ops import sigmoid as sigmoid_room
+from gpudl.ops import sqrt as sqrt_room
 from gpudl.ops.methods.in_place import ALL, OTHERS, in_place
 
 
@@ -49,20 +52,20 @@ class ElementwiseInPlaceMethods:
     heaviside_ = in_place("heaviside_", floats.heaviside)
     ldexp_ = in_place("ldexp_", powers.ldexp, OTHERS)
 
-    exp_ = in_place("exp_", exponential.exp)
+    exp_ = in_place("exp_", exp_room.exp)
     exp2_ = in_place("exp2_", exponential.exp2)
     expm1_ = in_place("expm1_", exponential.expm1)
-    log_ = in_place("log_", exponential.log, ALL)
+    log_ = in_place("log_", exp_room.log, ALL)
     log2_ = in_place("log2_", exponential.log2, ALL)
     log10_ = in_place("log10_", exponential.log10, ALL)
     log1p_ = in_place("log1p_", exponential.log1p, ALL)
     logit_ = in_place("logit_", exponential.logit, ALL)
     xlogy_ = in_place("xlogy_", exponential.xlogy, ALL)
-    sqrt_ = in_place("sqrt_", powers.sqrt)
-    rsqrt_ = in_place("rsqrt_", powers.rsqrt)
+    sqrt_ = in_place("sqrt_", sqrt_room.sqrt)
+    rsqrt_ = in_place("rsqrt_", sqrt_room.rsqrt)
     square_ = in_place("square_", powers.square, ALL)
     reciprocal_ = in_place("reciprocal_", powers.reciprocal)
-    sigmoid_ = in_place("sigmoid_", exponential.sigmoid)
+    sigmoid_ = in_place("sigmoid_", sigmoid_room.sigmoid)
 
     sin_ = in_place("sin_", trigonometry.sin, ALL)
     cos_ = in_place("cos_", trigonometry.cos, ALL)
@@ -73,7 +76,7 @@ class ElementwiseInPlaceMethods:
     atan2_ = arctan2_ = in_place("atan2_", trigonometry.atan2, ALL)
     sinh_ = in_place("sinh_", trigonometry.sinh, ALL)
     cosh_ = in_place("cosh_", trigonometry.cosh, ALL)
-    tanh_ = in_place("tanh_", trigonometry.tanh)
+    tanh_ = in_place("tanh_", sigmoid_room.tanh)
     asinh_ = arcsinh_ = in_place("asinh_", trigonometry.asinh, ALL)
     acosh_ = arccosh_ = in_place("acosh_", trigonometry.acosh, ALL)
     atanh_ = arctanh_ = in_place("atanh_", trigonometry.atanh, ALL)

@@ -51,23 +51,23 @@ class PythonMethods:
     def __bool__(self) -> Any:
         if self.array.size != 1:
             raise RuntimeError(f"the truth value of {self.array.size} elements is ambiguous; use any() or all()")
-        return bool(self.array)
+        return bool(to_host(self.array))
 
     def __float__(self) -> Any:
-        return float(self.array.item())
+        return float(to_host(self.array).item())
 
     def __int__(self) -> Any:
-        return int(self.array.item())
+        return int(to_host(self.array).item())
 
     def __index__(self) -> Any:
         if self.array.dtype.kind not in "iub" or self.array.size != 1:
             raise TypeError(f"only one integer can be an index, not {self.array.dtype} of shape {self.array.shape}")
-        return int(self.array.item())
+        return int(to_host(self.array).item())
 
     def __format__(self, spec: str) -> str:
         if self.array.ndim:
             return format(repr(self), spec)
-        return format(self.array.item(), spec)
+        return format(to_host(self.array).item(), spec)
 
     def __repr__(self) -> str:
         host = to_host(self.array)

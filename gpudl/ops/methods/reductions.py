@@ -10,6 +10,7 @@ from gpudl.ops import cumsum as sums
 from gpudl.ops import cumulative, extreme, reduce, statistics, variance
 from gpudl.ops import histogram as histograms
 from gpudl.ops import logcumsumexp as logsums
+from gpudl.ops import logsumexp as log_of_sums
 from gpudl.ops import norm as norms
 from gpudl.ops import prod as products
 from gpudl.ops import quantile as ranks
@@ -29,7 +30,7 @@ class ReductionMethods:
     prod = products.prod
     var = variance.var
     std = variance.std
-    logsumexp = reduce.logsumexp
+    logsumexp = log_of_sums.logsumexp
     count_nonzero = reduce.count_nonzero
     trace = reduce.trace
     norm = norms.norm

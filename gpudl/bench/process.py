@@ -1,0 +1,28 @@
+"""A new interpreter for what must begin from nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import gpudl
+
+
+def output_of(what: str, code: str, **variables: str) -> str:
+    """What a new interpreter writes to stdout when it runs some code.
+
+    Args:
+        what: is measured, for the error.
+        code: Python.
+        variables: of the environment, besides those of this process.
+    Raises: RuntimeError with the last line of what it wrote to stderr, if it fails.
+    """
+    root = str(Path(gpudl.__file__).resolve().parents[1])
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, **variables}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{what}: {(done.stderr.strip().splitlines() or ['the process failed'])[-1]}")
+    return done.stdout

@@ -1,0 +1,2 @@
+// device_launch_parameters.h: a name that CUDA code includes; everything is in one header here.
+#include "cuda_on_host.hpp"

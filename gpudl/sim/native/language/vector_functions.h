@@ -1,0 +1,2 @@
+// vector_functions.h: a name that CUDA code includes; everything is in one header here.
+#include "cuda_on_host.hpp"
