@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from gpudl.bench.figures import Bar, BarChart, Chart, CurveChart, Piece
-from gpudl.bench.library import UNFAIR
 from gpudl.bench.record import Record, Row, key_of
 from gpudl.bench.units import bytes_rate, flops_rate, percent, ratio_text, seconds_text
 from gpudl.train.report.numbers import Axis, count_axis, log_axis, size, value_axis
@@ -76,7 +75,7 @@ def _torch(device: str, rows: list[Row]) -> BarChart | None:
         "torch",
         device,
         "The time of gpudl over that of PyTorch, taken in turn; the thin line spans the quartiles. Left of 1 gpudl is "
-        f"the faster: in {faster} of {len(bars)}." + f" {UNFAIR}" * (not any(row.get("device_clock") for row in rows)),
+        f"the faster: in {faster} of {len(bars)}.",
         "time of gpudl / time of PyTorch",
         ("gpudl is the faster", "PyTorch is the faster"),
         bars,

@@ -1,33 +1,28 @@
-"""gpudl on a device, and PyTorch on the same one: the same names, so one program measures both."""
+"""A library on a device. gpudl and PyTorch have the same names, so one program measures both."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import gpudl
-from gpudl.backend.clocks import is_emulated, timed_event
+from gpudl.backend.clocks import timed_event
 from gpudl.backend.device import synchronize
-from gpudl.bench.timing import Lap
+from gpudl.bench.case import Part
+from gpudl.bench.timing import Lap, Sample
 
 _OCCUPIED = 4096
 """Rows and columns of a product that keeps a device busy: some milliseconds."""
 _DOUBLED, _QUEUED = 7, 3
 """How often the number of products is doubled, and the runs behind each number of them."""
-
-UNFAIR = (
-    "On the CPU both share a process, and threads of one that still spin slow the other: ratios are fair with "
-    "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 alone."
-)
-"""What has to be said wherever gpudl's times on the CPU stand beside PyTorch's."""
 
 
 class Library:
@@ -70,6 +65,19 @@ class Library:
             done = self._now()
             device = None if begin is None else begin.elapsed_time(end) / 1000
         return Lap(done - start, returned - start, device)
+
+    def sample(self, part: Part) -> Sample:
+        """What runs a part so many times."""
+        if not part.says:
+            return partial(self.lap, part.program)
+
+        program: Any = part.program
+
+        def sample(number: int) -> Lap:
+            seconds = sum(float(program()) for _ in range(number))
+            return Lap(seconds, seconds, None)
+
+        return sample
 
     def busy(self, program: Callable[[], object]) -> float | None:
         """Seconds for which the device works for one run, by its own clock, without any wait for the host.
@@ -123,25 +131,6 @@ def gpudl_on(place: gpudl.Device) -> Library:
         return nullcontext() if place.index is None else gpudl.cuda.device(place)
 
     return Library(gpudl, place, lambda: synchronize(place), lambda: timed_event(place), within)
-
-
-def torch_on(place: gpudl.Device) -> Library | str:
-    """PyTorch on a device, or why it is not measured there."""
-    if is_emulated(place):
-        return f"PyTorch does not run on {place}"
-    if importlib.util.find_spec("torch") is None:
-        return "PyTorch is not installed"
-    torch: Any = importlib.import_module("torch")
-    own = torch.device(str(place))
-    if place.index is None:
-        return Library(torch, own, lambda: None, lambda: None)
-    if not torch.cuda.is_available():
-        return f"PyTorch {torch.__version__} finds no GPU here"
-
-    def event() -> Any:
-        return torch.cuda.Event(enable_timing=True)
-
-    return Library(torch, own, lambda: torch.cuda.synchronize(own), event, lambda: torch.cuda.device(own))
 
 
 @contextlib.contextmanager

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing, nullcontext
+from typing import Any, NamedTuple, TypeVar
 
 import gpudl
 from gpudl.backend.clocks import is_emulated
 from gpudl.backend.device import require
 from gpudl.backend.surroundings import device_name
-from gpudl.bench.case import CannotMeasure, Case, Make, Part, Parts, sizes_text
+from gpudl.bench.case import CannotMeasure, Case, Make, Part, sizes_text
 from gpudl.bench.crossover import crossovers
 from gpudl.bench.environment import environment
-from gpudl.bench.library import Library, gpudl_on, seeded, torch_on
+from gpudl.bench.library import Library, gpudl_on, seeded
 from gpudl.bench.limits import Limits, best_clock, limits
 from gpudl.bench.others import Others
 from gpudl.bench.record import SCHEMA, VERSION, Record, Row, failures
+from gpudl.bench.rival import Elsewhere, Rival, rival_on
 from gpudl.bench.suites import cases
-from gpudl.bench.timing import FULL, QUICK, Effort, Lap, Sample, Spread, Times, alone, is_steady, ratio, take
+from gpudl.bench.timing import FULL, QUICK, Effort, Spread, Times, alone, is_steady, ratio, take
 
 KINDS = ("cpu", "cuda", "sim")
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 _FLOAT32 = ("start-up", "end-to-end")
-_SPINNING = 0.02  # seconds after which threads of a math library have gone to sleep
+_SPINNING = 0.05  # seconds after which threads of a math library have gone to sleep: OpenBLAS' spin for 2**26 ticks
+_Parts = TypeVar("_Parts")
 _QUICK_COPY, _QUICK_SIDES = 1 << 20, (256,)
 
 
@@ -81,7 +83,6 @@ def measure(
     begin, others = time.perf_counter(), Others()
     for place in places:
         mine = gpudl_on(place)
-        rival = _rival(place, record) if versus_torch else None
         emulated, found = is_emulated(place), None
         if not emulated:
             tell(f"{place}: its limits")
@@ -95,10 +96,12 @@ def measure(
                 "limits": None if found is None else found._asdict(),
             }
         )
-        for case in chosen:
-            tell(f"{place}: {case.label}")
-            sizes = case.small if quick or emulated else case.sizes
-            record["rows"] += _rows(case, sizes, _Where(mine, rival, found), effort, (seed, dtype), missing)
+        rival = _rival(place, record) if versus_torch else None
+        with nullcontext() if rival is None else closing(rival):
+            for case in chosen:
+                tell(f"{place}: {case.label}")
+                sizes = case.small if quick or emulated else case.sizes
+                record["rows"] += _rows(case, sizes, _Where(mine, rival, found), effort, (seed, dtype), missing)
     if "crossover" in suites:
         record["crossovers"] = crossovers(record["rows"])
     record["failures"] = failures(record["rows"])
@@ -110,7 +113,7 @@ class _Where(NamedTuple):
     """A device: gpudl on it, perhaps PyTorch, and what it can do at most, None if it is emulated."""
 
     mine: Library
-    rival: Library | None
+    rival: Rival | Elsewhere | None
     most: Limits | None
 
 
@@ -133,13 +136,12 @@ def _places(names: Sequence[str] | None) -> tuple[list[gpudl.Device], list[str]]
     return places, missing
 
 
-def _rival(place: gpudl.Device, record: Record) -> Library | None:
-    found = torch_on(place)
+def _rival(place: gpudl.Device, record: Record) -> Rival | Elsewhere | None:
+    found = rival_on(place)
     if isinstance(found, str):
         record["missing"].append(f"not beside gpudl on {place}: {found}")
         return None
-    record["environment"]["torch"] = found.lib.__version__
-    record["environment"]["torch_threads"] = found.lib.get_num_threads()
+    record["environment"] |= found.about
     return found
 
 
@@ -159,11 +161,11 @@ def _rows(
     mine, rival, most = where
     rows = []
     with seeded(mine.lib, made[0]):
-        parts = _parts(case, sizes, mine, made, "not measured", missing)
-        theirs: Parts = {}
+        make = Make(mine.lib, mine.place, *made)
+        parts = _built(lambda: case.build(make, *sizes), "not measured", missing) or {}
+        theirs: Collection[str] = ()
         if rival is not None and parts:
-            with seeded(rival.lib, made[0]):
-                theirs = _parts(case, sizes, rival, made, "not beside gpudl", missing)
+            theirs = _built(lambda: rival.build(case, sizes, *made), "not beside gpudl", missing) or ()
         for name, part in parts.items():
             if part.says == "seconds" and most is None:
                 continue
@@ -171,58 +173,37 @@ def _rows(
             if part.says == "memory":
                 row["memory"] = part.program()
                 if rival is not None and name in theirs:
-                    row["torch"] = {"memory": theirs[name].program()}
+                    row["torch"] = rival.tells(name)
             elif most is None:
                 row["counts"] = mine.counts(part.program)
             else:
-                samples = {"gpudl": _sample(mine, part)}
+                samples = {"gpudl": mine.sample(part)}
                 if rival is not None and name in theirs:
-                    samples["torch"] = _sample(rival, theirs[name])
+                    samples["torch"] = rival.sample(name)
                 how = alone(effort) if part.says else effort
                 times = take(samples, how, pause=_SPINNING if how.sample > QUICK.sample else 0.0)
                 row |= _timed(times["gpudl"], part, most, how)
                 if "torch" in times:
-                    row["torch"] = _spreads(times["torch"])
+                    row["torch"] = _spreads(times["torch"]) | rival.tells(name)  # type: ignore[union-attr]
                     row["ratio"] = ratio(times["gpudl"], times["torch"])._asdict()
             seconds = row["wall"]["median"] if "wall" in row else None
             if part.facts is not None:
                 row |= part.facts(mine, seconds)
-                if part.says and "torch" in row:
-                    row["torch"] |= theirs[name].facts(rival, None)  # type: ignore[misc]
             rows.append(row)
             if seconds is not None and seconds > case.enough:
                 break
     return rows
 
 
-def _parts(
-    case: Case,
-    sizes: tuple[tuple[int, ...], ...],
-    library: Library,
-    made: tuple[int, str],
-    otherwise: str,
-    missing: list[str],
-) -> Parts:
+def _built(build: Callable[[], _Parts], otherwise: str, missing: list[str]) -> _Parts | None:
+    """What a case is built of; None, with the reason in `missing`, where that cannot be."""
     try:
-        return case.build(Make(library.lib, library.place, *made), *sizes)
+        return build()
     except CannotMeasure as error:
         said = f"{otherwise}: {error}"
         if said not in missing:
             missing.append(said)
-        return {}
-
-
-def _sample(library: Library, part: Part) -> Sample:
-    if not part.says:
-        return partial(library.lap, part.program)
-
-    program: Any = part.program
-
-    def sample(number: int) -> Lap:
-        seconds = sum(float(program()) for _ in range(number))
-        return Lap(seconds, seconds, None)
-
-    return sample
+        return None
 
 
 def _timed(times: Times, part: Part, most: Limits, effort: Effort) -> Row:

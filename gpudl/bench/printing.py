@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gpudl.bench.crossover import crossover_lines
-from gpudl.bench.library import UNFAIR
 from gpudl.bench.record import Record, Row, key_of, kind_of
 from gpudl.bench.units import bytes_rate, flops_rate, percent, ratio_text, seconds_text
 from gpudl.train.report.numbers import size
@@ -141,7 +140,6 @@ def _timed_notes(device: dict[str, Any], rows: list[Row], has_torch: bool, first
         notes.append("launches: the share of a step in which the device waits for the host; transfers: that is copies")
     if has_torch:
         notes.append("of its time: gpudl's over PyTorch's, taken in turn; below 1 gpudl is the faster")
-        notes += [] if any(row["device_clock"] for row in rows) else [UNFAIR]
     if first:
         notes.append(f"speed-up: over {next(iter(first.values()))['device']}")
     return notes

@@ -19,10 +19,13 @@ def output_of(what: str, code: str, **variables: str) -> str:
         variables: of the environment, besides those of this process.
     Raises: RuntimeError with the last line of what it wrote to stderr, if it fails.
     """
-    root = str(Path(gpudl.__file__).resolve().parents[1])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, **variables}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], env=environment() | variables, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{what}: {(done.stderr.strip().splitlines() or ['the process failed'])[-1]}")
     return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which another one finds the same gpudl."""
+    root = str(Path(gpudl.__file__).resolve().parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -65,8 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vs",
         choices=("torch",),
         metavar="LIBRARY",
-        help="take times of torch in turn with gpudl's; on the CPU fair with OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "
-        "alone, since threads of one that still spin slow the other",
+        help="take times of torch in turn with gpudl's; on the CPU torch has a process of its own",
     )
     parser.add_argument(
         "--dtype",

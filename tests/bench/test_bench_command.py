@@ -14,9 +14,10 @@ from gpudl.backend.clocks import is_emulated, timed_event
 from gpudl.bench import as_text, measure, read_record, startup_cases, tables
 from gpudl.bench.case import Make, Part
 from gpudl.bench.environment import environment
-from gpudl.bench.library import gpudl_on, torch_on
+from gpudl.bench.library import gpudl_on
 from gpudl.bench.limits import Limits, limits
 from gpudl.bench.measuring import _timed
+from gpudl.bench.rival import rival_on
 from gpudl.bench.suites import cases
 from gpudl.bench.timing import FULL, QUICK, Lap, Times
 from gpudl.cli import main
@@ -79,7 +80,7 @@ def test_torch_is_measured_beside_it(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_torch_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert torch_on(gpudl.device("cpu")) == "PyTorch is not installed"
+    assert rival_on(gpudl.device("cpu")) == "PyTorch is not installed"
     assert main([*SMALL, "--vs", "torch", "-q"]) == 0
     assert "not beside gpudl on cpu: PyTorch is not installed" in capsys.readouterr().out
 

@@ -68,8 +68,6 @@ def test_products_and_samples_come_before_bytes() -> None:
 def test_torch_stands_beside_where_it_was_measured() -> None:
     ours = timed(1, 1, 1, torch={"wall": SPREAD}, ratio={"median": 2.0, "low": 2.0, "high": 2.0})
     text = as_text(tables(record(ours, timed(1, 1, 1, "b"), torch="2.13", torch_threads=2)))
-    assert "ratios are fair with OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 alone" in text
-    assert "ratios are fair" not in as_text(tables(record(timed(1, 1, 1))))
     assert "PyTorch 2.13 with 2 threads" in text and "500 ms         2.00" in text
     assert "below 1 gpudl is the faster" in text
 
