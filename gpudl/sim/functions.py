@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import cupy
@@ -109,9 +110,13 @@ def _forget(before: Settings, after: Settings) -> None:
     if before.check == after.check:
         return
     cupy.clear_memo()
-    for thing in gc.get_objects():
-        kind = type(thing)  # isinstance would ask objects of others for their __class__, which may warn
-        if issubclass(kind, cupy.ufunc):
-            thing._kernel_memo.clear()
-        elif issubclass(kind, cupy.ElementwiseKernel):
-            thing._elementwise_kernel_memo.clear()
+    memos = {kind: "_kernel_memo" for kind in _with_subclasses(cupy.ufunc)}
+    memos |= {kind: "_elementwise_kernel_memo" for kind in _with_subclasses(cupy.ElementwiseKernel)}
+    things = gc.get_objects()
+    # Without a loop in Python: a large program has millions of objects. isinstance would ask some for their __class__.
+    for thing in compress(things, map(memos.__contains__, map(type, things))):
+        getattr(thing, memos[type(thing)]).clear()
+
+
+def _with_subclasses(kind: type) -> set[type]:
+    return {kind}.union(*map(_with_subclasses, kind.__subclasses__()))

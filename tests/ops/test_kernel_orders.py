@@ -20,6 +20,13 @@ NAMES = [  # but for the checks of debug mode, which give nothing
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def every_access_checked():
+    require(gpudl.device("sim"))
+    with sim.settings(check="check"):  # once, since CuPy forgets its kernels when that changes
+        yield
+
+
 def test_there_are_such_kernels():
     assert {"gelu_forward", "cross_entropy_backward", "adam_step_", "bias_act_backward"} <= set(NAMES)
 
@@ -28,10 +35,9 @@ def test_there_are_such_kernels():
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_agree_in_every_order(name, order, seed):
     place = gpudl.device("sim")
-    require(place)
     kernel, host = KERNELS[name], gpudl.device("cpu")
     compared = 0
-    with sim.settings(check="check", order=order, seed=seed):
+    with sim.settings(order=order, seed=seed):
         for dtype in DTYPES.get(name, DTYPES_OF_TEXT):
             bodies = {str(each) for family, each in kernel.bodies if family == "cuda"}
             in_steps = dtype == "float16" and dtype not in bodies
@@ -51,7 +57,6 @@ def test_kernels_agree_in_every_order(name, order, seed):
 def test_no_order_changes_a_bit(name):
     """What adds floats with atomics would give other bits: results are the same in every run."""
     place, kernel = gpudl.device("sim"), KERNELS[name]
-    require(place)
     dtype = DTYPES.get(name, ("float32",))[-1]
     for args in EXAMPLES[name](maker(dtype)):
         found = []
@@ -63,7 +68,6 @@ def test_no_order_changes_a_bit(name):
 
 
 def test_adding_with_atomics_would_be_seen():
-    require(gpudl.device("sim"))
     import cupy
 
     atomic = cupy.ElementwiseKernel("float32 x", "raw float32 y", "atomicAdd(&y[0], x)", "add_with_atomics_in_test")
