@@ -110,8 +110,8 @@ def _forget(before: Settings, after: Settings) -> None:
     if before.check == after.check:
         return
     cupy.clear_memo()
-    memos = {kind: "_kernel_memo" for kind in _with_subclasses(cupy.ufunc)}
-    memos |= {kind: "_elementwise_kernel_memo" for kind in _with_subclasses(cupy.ElementwiseKernel)}
+    memos = dict.fromkeys(_with_subclasses(cupy.ufunc), "_kernel_memo")
+    memos |= dict.fromkeys(_with_subclasses(cupy.ElementwiseKernel), "_elementwise_kernel_memo")
     things = gc.get_objects()
     # Without a loop in Python: a large program has millions of objects. isinstance would ask some for their __class__.
     for thing in compress(things, map(memos.__contains__, map(type, things))):

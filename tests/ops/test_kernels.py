@@ -80,11 +80,12 @@ def test_bodies_agree_with_the_reference(name, dtype, device):
         exact_args = [x.astype("float64") if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in args]
         exact, exact_left = run(kernel.reference, exact_args, host)
         given = [arg for arg in args if isinstance(arg, np.ndarray)]
-        bodies = {"dispatched": kernel}
-        bodies.update((body.__name__, body) for body in kernel.variants(transfer(given[0], device)))
+        variants = {body.__name__: body for body in kernel.variants(transfer(given[0], device))}
+        # Elsewhere than on the CPU a reference beside a body of its own is CuPy's work, and never runs.
+        bodies = {"dispatched": kernel, **(variants if device.type == "cpu" else {})}
         for (label, body), (order, laid_out) in itertools.product(bodies.items(), ORDERS.items()):
             where = f"{name} {dtype}, body {label}, example {number}, order {order}"
-            in_steps = (body is kernel.reference or len(bodies) == 2) and (dtype == "float16" or order == "F")
+            in_steps = (body is kernel.reference or len(variants) == 1) and (dtype == "float16" or order == "F")
             results, left = run(body, args, device, laid_out)
             assert len(results) == len(exact), where
             for place, (got, want) in enumerate(zip(results, exact)):
