@@ -118,9 +118,10 @@ def _dtype_of(argument: Any) -> np.dtype[Any] | None:
 
 def code_of(dtype: np.dtype[Any]) -> str:
     """The code of a NumPy dtype."""
-    if dtype.name == "bfloat16":
+    kind = dtype.kind
+    if kind == "V" and dtype.name == "bfloat16":  # NumPy spells a name anew whenever it is asked
         return "b2"
-    return f"{'?' if dtype.kind == 'b' else dtype.kind}{dtype.itemsize}"
+    return f"{'?' if kind == 'b' else kind}{dtype.itemsize}"
 
 
 def spelled(code: str) -> str:
