@@ -52,8 +52,9 @@ def measure(
         seed: of weights, data and dropout.
         dtype: of weights and data, of DTYPES. Start-up and end-to-end are measured in float32 alone.
         tell: gets a line for each case, before it is measured.
-    Returns: the record, see gpudl.bench.record.
-    Raises: ValueError for wrong names, DeviceError for devices that cannot be used here.
+    Returns: the record, see gpudl.bench.record. An interrupt ends the measuring, and what was measured is kept.
+    Raises: ValueError for wrong names, DeviceError for devices that cannot be used here, KeyboardInterrupt where
+        nothing was measured yet.
     """
     suites = list(suites)
     chosen = cases(suites, only)
@@ -81,32 +82,47 @@ def measure(
         "rows": [],
     }
     begin, others = time.perf_counter(), Others()
-    for place in places:
-        mine = gpudl_on(place)
-        emulated, found = is_emulated(place), None
-        if not emulated:
-            tell(f"{place}: its limits")
-            few = {"copied": _QUICK_COPY, "sides": _QUICK_SIDES} if quick else {}
-            found = limits(mine, effort, dtype=dtype, **few)  # type: ignore[arg-type]
-        record["devices"].append(
-            {
-                "device": str(place),
-                "name": device_name(place),
-                "emulated": emulated,
-                "limits": None if found is None else found._asdict(),
-            }
-        )
-        rival = _rival(place, record) if versus_torch else None
-        with nullcontext() if rival is None else closing(rival):
-            for case in chosen:
-                tell(f"{place}: {case.label}")
-                sizes = case.small if quick or emulated else case.sizes
-                record["rows"] += _rows(case, sizes, _Where(mine, rival, found), effort, (seed, dtype), missing)
+    try:
+        for place in places:
+            _measure_on(place, chosen, record, effort, tell)
+    except KeyboardInterrupt:
+        if not record["rows"]:
+            raise
+        record["interrupted"] = True
+        missing.append("interrupted: what was measured until then is here")
     if "crossover" in suites:
         record["crossovers"] = crossovers(record["rows"])
     record["failures"] = failures(record["rows"])
     settings |= {"seconds": round(time.perf_counter() - begin, 1), "others_share": others.share()}
     return record
+
+
+def _measure_on(
+    place: gpudl.Device, chosen: Sequence[Case], record: Record, effort: Effort, tell: Callable[[str], None]
+) -> None:
+    """Add what is measured on one device to the record."""
+    settings, seed, dtype = record["settings"], record["environment"]["seed"], record["environment"]["dtype"]
+    mine, quick = gpudl_on(place), settings["quick"]
+    emulated, found = is_emulated(place), None
+    if not emulated:
+        tell(f"{place}: its limits")
+        few = {"copied": _QUICK_COPY, "sides": _QUICK_SIDES} if quick else {}
+        found = limits(mine, effort, dtype=dtype, **few)  # type: ignore[arg-type]
+    record["devices"].append(
+        {
+            "device": str(place),
+            "name": device_name(place),
+            "emulated": emulated,
+            "limits": None if found is None else found._asdict(),
+        }
+    )
+    rival = _rival(place, record) if settings["versus_torch"] else None
+    with nullcontext() if rival is None else closing(rival):
+        for case in chosen:
+            tell(f"{place}: {case.label}")
+            sizes = case.small if quick or emulated else case.sizes
+            rows = _rows(case, sizes, _Where(mine, rival, found), effort, (seed, dtype), record["missing"])
+            record["rows"] += rows
 
 
 class _Where(NamedTuple):

@@ -13,7 +13,7 @@ and "share" of it. With PyTorch beside it also "torch" (the same spreads) and "r
 between steps, of PyTorch in "torch". A row of the suite crossover has "batch" and, if timed, "shares" ("launch" and
 "transfer", 0 to 1, or null), and the record "crossovers", see crossover.py. A row of the suite end-to-end has
 "accuracy": "target" and "reached", 0 to 1, and "epochs", of PyTorch in "torch"; "failures" says in words where the
-target was not reached. A comparison adds "baseline".
+target was not reached. A comparison adds "baseline", an interrupt "interrupted", true.
 """
 
 from __future__ import annotations

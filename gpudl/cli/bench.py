@@ -34,7 +34,7 @@ times, but counts of launches, copies and waits.
 Against a baseline a time counts as slower if its median is by more than the tolerance and the quartiles of both are
 apart; memory, if its peak is by more than the tolerance; a count, if it has grown. Nothing is written but the files
 named. Exit codes: 0 done, 1 something is slower than the baseline, a training has not reached its accuracy, a file
-could not be written or memory is spent, 2 wrong input, 130 interrupted.
+could not be written or memory is spent, 2 wrong input, 130 interrupted: what was measured until then is kept.
 """
 
 
@@ -122,6 +122,8 @@ def run(arguments: Arguments) -> Answer:
         raise UsageError(f"{given.kept}: damaged: {type(error).__name__} {error}") from error
     for path, content in files.items():
         write(path, content)
+    if given.kept is None and record.get("interrupted"):
+        return Answer(text, record, 130)
     regressions = record.get("baseline", {}).get("regressions", 0)
     return Answer(text, record, 1 if regressions or record.get("failures") else 0)
 

@@ -11,12 +11,13 @@ import pytest
 
 import gpudl
 from gpudl.backend.clocks import is_emulated, timed_event
-from gpudl.bench import as_text, measure, read_record, startup_cases, tables
-from gpudl.bench.case import Make, Part
+from gpudl.bench import as_text, measure, measuring, read_record, startup_cases, tables
+from gpudl.bench.case import Case, Make, Part
 from gpudl.bench.environment import environment
 from gpudl.bench.library import gpudl_on
 from gpudl.bench.limits import Limits, limits
 from gpudl.bench.measuring import _timed
+from gpudl.bench.record import Row
 from gpudl.bench.rival import rival_on
 from gpudl.bench.suites import cases
 from gpudl.bench.timing import FULL, QUICK, Lap, Times
@@ -83,6 +84,31 @@ def test_torch_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys
     assert rival_on(gpudl.device("cpu")) == "PyTorch is not installed"
     assert main([*SMALL, "--vs", "torch", "-q"]) == 0
     assert "not beside gpudl on cpu: PyTorch is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("measured", [0, 1, 2])
+def test_an_interrupt_keeps_what_was_measured(
+    measured: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, done, rows = tmp_path / "a.json", [], measuring._rows
+
+    def interrupted(case: Case, *given: Any) -> list[Row]:
+        if len(done) == measured:
+            raise KeyboardInterrupt
+        done.append(case.name)
+        return rows(case, *given)
+
+    monkeypatch.setattr(measuring, "_rows", interrupted)
+    words = ["bench", "--quick", "--suite", "ops", "--devices", "cpu", "--only", "optimizers", "--out", str(out)]
+    assert main(words) == 130
+    text, progress = capsys.readouterr()
+    if not measured:
+        assert not out.exists() and text == "" and progress.endswith("interrupted\n")
+        return
+    record = read_record(out)
+    assert [row["case"] for row in record["rows"]] == done == ["SGD", "SGD, momentum"][:measured]
+    assert record["interrupted"] and "interrupted: what was measured until then is here" in text and "SGD" in text
+    assert main(["bench", "--from", str(out)]) == 0
 
 
 def kept(tmp_path: Path, change: float, noise: float = 0.0) -> tuple[Path, dict[str, Any]]:
