@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import gpudl
@@ -26,7 +27,8 @@ KINDS = ("cpu", "cuda", "sim")
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 _FLOAT32 = ("start-up", "end-to-end")
 _SPINNING = 0.05  # seconds after which threads of a math library have gone to sleep: OpenBLAS' spin for 2**26 ticks
-_Parts = TypeVar("_Parts")
+_BESIDE = "not beside gpudl"
+_Built = TypeVar("_Built")
 _QUICK_COPY, _QUICK_SIDES = 1 << 20, (256,)
 
 
@@ -181,7 +183,7 @@ def _rows(
         parts = _built(lambda: case.build(make, *sizes), "not measured", missing) or {}
         theirs: Collection[str] = ()
         if rival is not None and parts:
-            theirs = _built(lambda: rival.build(case, sizes, *made), "not beside gpudl", missing) or ()
+            theirs = _built(lambda: rival.build(case, sizes, *made), _BESIDE, missing) or ()
         for name, part in parts.items():
             if part.says == "seconds" and most is None:
                 continue
@@ -189,7 +191,8 @@ def _rows(
             if part.says == "memory":
                 row["memory"] = part.program()
                 if rival is not None and name in theirs:
-                    row["torch"] = rival.tells(name)
+                    told = _built(partial(rival.tells, name), _BESIDE, missing)
+                    row |= {} if told is None else {"torch": told}
             elif most is None:
                 row["counts"] = mine.counts(part.program)
             else:
@@ -211,8 +214,8 @@ def _rows(
     return rows
 
 
-def _built(build: Callable[[], _Parts], otherwise: str, missing: list[str]) -> _Parts | None:
-    """What a case is built of; None, with the reason in `missing`, where that cannot be."""
+def _built(build: Callable[[], _Built], otherwise: str, missing: list[str]) -> _Built | None:
+    """What a case gives; None, with the reason in `missing`, where that cannot be."""
     try:
         return build()
     except CannotMeasure as error:

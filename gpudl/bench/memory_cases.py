@@ -2,6 +2,7 @@
 
 On a device its memory's own books are asked: they count arrays. On the CPU a process of its own counts what Python and
 NumPy ask the system for, which is arrays and little else: not code, nor buffers that a math library takes by itself.
+PyTorch's profiler hears of each tensor there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gpudl.bench.process import output_of
 Memory = dict[str, int]
 """Bytes: "peak" at most during a step, "kept" between steps: the batch, weights, gradients, the optimizer's state."""
 
+_STEP = "the step that is measured"
 _CODE = "from gpudl.bench.memory_cases import print_memory; print_memory({name!r}, {sizes!r}, {seed!r}, {dtype!r})"
 
 
@@ -29,7 +31,7 @@ def _memory(name: str) -> Callable[..., Parts]:
         if make.place.index is not None:
             return {"whole": Part(partial(on_device, make, name, sizes), says="memory")}
         if make.lib is not gpudl:
-            raise CannotMeasure(f"nothing counts the memory of {make.lib.__name__} on {make.place}")
+            return {"whole": Part(partial(of_torch, make, name, sizes), says="memory")}
         code = _CODE.format(name=name, sizes=sizes, seed=make.seed, dtype=make.dtype.name)
         return {"whole": Part(lambda: json.loads(output_of("memory", code)), says="memory")}
 
@@ -68,6 +70,33 @@ def on_host(name: str, sizes: tuple[Shape, ...], seed: int = 0, dtype: str = "fl
             )  # fmt: skip
         finally:
             tracemalloc.stop()
+
+
+def of_torch(make: Make, name: str, sizes: tuple[Shape, ...]) -> Memory:
+    """Of PyTorch on the CPU, by what its profiler hears of the allocator.
+
+    Raises: CannotMeasure for a PyTorch whose profiler tells it otherwise.
+    """
+    net, profiler = NETS[name], make.lib.autograd.profiler
+    net.build(make.again(), *net.small).whole()
+    gc.collect()
+    with profiler.profile(profile_memory=True) as heard:
+        training = net.build(make.again(), *sizes)
+        training.whole(), training.whole()
+        gc.collect()
+        with profiler.record_function(_STEP):
+            training.whole()
+    now = kept = peak = 0
+    try:
+        for event in sorted(heard.kineto_results.events(), key=lambda event: event.start_ns()):
+            if event.name() == _STEP:
+                kept = peak = now
+            elif event.name() == "[memory]":
+                now += event.nbytes()
+                peak = max(peak, now)
+    except AttributeError as error:
+        raise CannotMeasure(f"the profiler of PyTorch {make.lib.__version__} is another one: {error}") from error
+    return {"peak": peak, "kept": kept}
 
 
 def print_memory(name: str, sizes: tuple[Shape, ...], seed: int, dtype: str) -> None:

@@ -26,6 +26,8 @@ from gpudl.bench.suites import cases
 from gpudl.bench.timing import Lap, Sample
 
 _WORK = "from gpudl.bench.rival import work; work()"
+_CANNOT = "cannot measure"  # the key of an answer that is the reason
+_QUIET = {"KINETO_LOG_LEVEL": "99", "TORCH_CPP_LOG_LEVEL": "ERROR"}  # of PyTorch's profiler, for its user
 
 
 class Rival:
@@ -53,7 +55,7 @@ class Rival:
         return self._library.sample(self._parts[name])
 
     def tells(self, name: str) -> dict[str, Any]:
-        """What a row says of a part besides times."""
+        """What a row says of a part besides times. Raises: CannotMeasure, from the part."""
         part = self._parts[name]
         if part.says == "memory":
             return {"memory": part.program()}
@@ -69,16 +71,17 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _WORK], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _WORK],
+            env=environment() | _QUIET,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.about = self._answer()
 
     def build(self, case: Case, sizes: tuple[Shape, ...], seed: int, dtype: str) -> Collection[str]:
         """As Rival's."""
-        found = self._ask("build", case.suite, case.group, case.name, sizes, seed, dtype)
-        if isinstance(found, str):
-            raise CannotMeasure(found)
-        return found  # type: ignore[no-any-return]
+        return self._ask("build", case.suite, case.group, case.name, sizes, seed, dtype)  # type: ignore[no-any-return]
 
     def sample(self, name: str) -> Sample:
         """As Rival's."""
@@ -104,7 +107,10 @@ class Elsewhere:
         line = self._process.stdout.readline()  # type: ignore[union-attr]
         if not line:
             raise RuntimeError(f"the process of PyTorch ended with exit code {self._process.wait()}")
-        return json.loads(line)
+        answer = json.loads(line)
+        if isinstance(answer, dict) and _CANNOT in answer:
+            raise CannotMeasure(answer[_CANNOT])
+        return answer
 
 
 def rival_on(place: gpudl.Device) -> Rival | Elsewhere | str:
@@ -135,7 +141,11 @@ def work() -> None:
     rival = Rival(Library(torch, torch.device("cpu"), lambda: None, lambda: None))
     print(json.dumps(rival.about), file=answers, flush=True)
     for line in sys.stdin:
-        print(json.dumps(_done(rival, *json.loads(line))), file=answers, flush=True)
+        try:
+            answer = _done(rival, *json.loads(line))
+        except CannotMeasure as error:
+            answer = {_CANNOT: str(error)}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def _done(rival: Rival, what: str, *given: Any) -> Any:
@@ -147,7 +157,4 @@ def _done(rival: Rival, what: str, *given: Any) -> Any:
         return rival.tells(*given)
     suite, group, name, sizes, seed, dtype = given
     case = next(case for case in cases([suite]) if (case.group, case.name) == (group, name))
-    try:
-        return list(rival.build(case, tuple(map(tuple, sizes)), seed, dtype))
-    except CannotMeasure as error:
-        return str(error)
+    return list(rival.build(case, tuple(map(tuple, sizes)), seed, dtype))

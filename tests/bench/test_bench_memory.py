@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from bench_records import counted, record, remembered, timed
 import gpudl
 from gpudl.bench import RecordError, against, as_text, measure, tables
 from gpudl.bench.case import CannotMeasure, Make
-from gpudl.bench.memory_cases import _of_a_step, on_device, on_host
+from gpudl.bench.memory_cases import _of_a_step, of_torch, on_device, on_host
 from gpudl.bench.net_cases import NETS
 from gpudl.bench.suites import cases
 
@@ -61,14 +63,28 @@ def test_every_network_has_its_memory_measured_and_a_process_tells_it() -> None:
     assert "cpu: " in as_text(tables(made)) and "memory: MLP  4x16, 16, 8x8x10  whole" in as_text(tables(made))
 
 
-def test_of_pytorch_on_the_cpu_it_is_said_that_nothing_counts_it() -> None:
-    torch = pytest.importorskip("torch")
-    (case,) = cases(["memory"], ["MLP"])
-    with pytest.raises(CannotMeasure, match="nothing counts the memory of torch on cpu"):
-        case.build(Make(torch, torch.device("cpu")), *case.small)
+def test_of_pytorch_on_the_cpu_its_profiler_hears() -> None:
+    pytest.importorskip("torch")
     made = measure(["memory"], ["cpu"], only=["MLP", "autoencoder"], quick=True, versus_torch=True)
-    assert made["missing"] == ["not beside gpudl: nothing counts the memory of torch on cpu"]
-    assert all("torch" not in row for row in made["rows"])
+    assert made["missing"] == []
+    for row in made["rows"]:
+        mine, theirs = row["memory"], row["torch"]["memory"]
+        assert mine.keys() == theirs.keys() and 0 < theirs["kept"] < theirs["peak"]
+
+
+def test_what_stays_of_pytorch_is_the_same() -> None:
+    torch = pytest.importorskip("torch")
+    found = of_torch(Make(torch, torch.device("cpu")), "MLP", SIZES)
+    kept = 4 * WEIGHTS + 64 * 100 * 4  # the classes stay in NumPy's memory
+    assert kept <= found["kept"] < 1.05 * kept and found["peak"] - found["kept"] >= 64 * 200 * 4
+
+
+def test_another_profiler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    profiler = SimpleNamespace(profile=lambda **_: nullcontext(object()), record_function=lambda _: nullcontext())
+    monkeypatch.setattr(torch.autograd, "profiler", profiler)
+    with pytest.raises(CannotMeasure, match=f"the profiler of PyTorch {torch.__version__[:4]}.* is another one"):
+        of_torch(Make(torch, torch.device("cpu")), "MLP", ((4, 16), (16,), (8, 8, 10)))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -43,8 +44,6 @@ def one(suite: str, only: str) -> Case:
 def test_it_has_the_same_parts_of_every_case(here: Rival, there: Elsewhere) -> None:
     compared = 0
     for case in cases(SUITES):
-        if case.suite == "memory":
-            continue
         names = list(there.build(case, case.small, 0, "float32"))
         assert names == list(here.build(case, case.small, 0, "float32")), case.label
         compared += len(names)
@@ -63,10 +62,14 @@ def test_a_sample_runs_so_many_times_and_what_a_part_tells_comes_over(there: Els
     assert lap.wall > 0 and there.tells("to accuracy")["accuracy"]["reached"] >= 0.99
 
 
-def test_what_cannot_be_measured_says_why(there: Elsewhere) -> None:
-    case = one("memory", "LeNet-5")
-    with pytest.raises(CannotMeasure, match="nothing counts the memory of torch on cpu"):
-        there.build(case, case.small, 0, "float32")
+def test_what_cannot_be_measured_there_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "sklearn.py").write_text("raise ImportError('no scikit-learn here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(Elsewhere()) as made:
+        digits, spirals = cases(["end-to-end"])
+        with pytest.raises(CannotMeasure, match="scikit-learn"):
+            made.build(digits, digits.sizes, 0, "float32")
+        assert list(made.build(spirals, spirals.sizes, 0, "float32")) == ["to accuracy"]  # and it goes on
 
 
 def test_versions_and_threads_are_pytorch_s(there: Elsewhere) -> None:
